@@ -1,0 +1,35 @@
+// The tile machine: chains of elementwise operations run a cache-sized tile at a time; the `tile` kernel itself, the
+// prologue of `reduce` and the epilogue of gemm, convolutions and pools.
+#pragma once
+#include "../simd/vec.h"
+#include "kernel.h"
+
+namespace nabla::NABLA_ISA {
+
+// Most elements that `tile_eval` computes at once.
+constexpr int kTileLength = 512;
+
+// One sentence on what is wrong with a call's tile, or null. A kernel that uses the tile as its epilogue has
+// `own_inputs` inputs for itself and own_outputs = 1: tile operand 0 is outputs[0], operand k is
+// inputs[own_inputs + k - 1], store j goes to outputs[1 + j]. With own_outputs = 0 operand k is inputs[own_inputs + k]
+// and store j goes to outputs[j].
+const char* tile_check(const Call&, int own_inputs, int own_outputs);
+
+// Bytes of the prepared form of a tile, a POD filled by `tile_prepare`; may be asked while views have no data.
+size_t tile_state_size(const Call&);
+void tile_prepare(const Call&, int own_inputs, int own_outputs, void* state);
+
+// Bytes of scratch, 64-byte aligned, that a task needs for `tile_run` or `tile_eval`.
+size_t tile_scratch(const Call&);
+
+// Computes the elements [start, start + count) of the row-major iteration space and writes all stores.
+void tile_run(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
+
+// Computes `count` <= kTileLength elements and returns the register of store 0, of the tile's dtype. The result stays
+// valid until the scratch is used again, and must not be written to: it may be an operand's own memory.
+const void* tile_eval(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
+
+// Estimated nanoseconds per element: arithmetic or memory, whichever is slower.
+double tile_cost(const Call&);
+
+}  // namespace nabla::NABLA_ISA
