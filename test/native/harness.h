@@ -1,0 +1,214 @@
+// A serial runner for kernels: builds a Call from vectors, checks it, plans it, runs all phases and tasks in order, and
+// watches guard bytes behind every piece of memory it lends. It plays the engine, so that kernels are tested alone.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <initializer_list>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "kernels/kernel.h"
+
+namespace nabla::test {
+
+template <class T>
+constexpr Dtype dtype_of = sizeof(T) == 8 ? Dtype::f64 : Dtype::f32;
+template <>
+inline constexpr Dtype dtype_of<int32_t> = Dtype::i32;
+template <>
+inline constexpr Dtype dtype_of<uint8_t> = Dtype::u8;
+
+using Shape = std::vector<int64_t>;
+
+inline int64_t product(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), int64_t(1), [](int64_t a, int64_t b) { return a * b; });
+}
+inline Shape contiguous(const Shape& shape) {
+  Shape strides(shape.size());
+  int64_t step = 1;
+  for (size_t i = shape.size(); i-- > 0;) strides[i] = step, step *= shape[i];
+  return strides;
+}
+
+// 64-byte aligned memory with a guard pattern in front and behind.
+class Memory {
+ public:
+  explicit Memory(size_t bytes, uint8_t fill = 0xA5) : bytes_(bytes), raw_(new uint8_t[bytes + 2 * kGuard + 64]) {
+    const uintptr_t at = reinterpret_cast<uintptr_t>(raw_.get()) + kGuard;
+    base_ = reinterpret_cast<uint8_t*>((at + 63) / 64 * 64);
+    std::memset(base_ - kGuard, kPattern, kGuard);
+    std::memset(base_, fill, bytes);
+    std::memset(base_ + bytes, kPattern, kGuard);
+  }
+  char* data() const { return reinterpret_cast<char*>(base_); }
+  size_t bytes() const { return bytes_; }
+  bool intact() const {
+    for (size_t i = 0; i < kGuard; ++i)
+      if (base_[-1 - static_cast<ptrdiff_t>(i)] != kPattern || base_[bytes_ + i] != kPattern) return false;
+    return true;
+  }
+
+ private:
+  static constexpr size_t kGuard = 128;
+  static constexpr uint8_t kPattern = 0xC3;
+  size_t bytes_;
+  std::unique_ptr<uint8_t[]> raw_;
+  uint8_t* base_;
+};
+
+// An n-dimensional array that owns guarded memory; `view` and `strided` make operands of it.
+template <class T>
+struct Array {
+  Shape shape;
+  Memory memory;
+
+  explicit Array(Shape s) : shape(std::move(s)), memory(product(shape) * sizeof(T)) {}
+  Array(Shape s, const std::vector<T>& values) : Array(std::move(s)) {
+    EXPECT_EQ(static_cast<size_t>(product(shape)), values.size());
+    if (!values.empty()) std::memcpy(memory.data(), values.data(), values.size() * sizeof(T));
+  }
+  T* data() { return reinterpret_cast<T*>(memory.data()); }
+  int64_t size() const { return product(shape); }
+  T& operator[](int64_t i) { return data()[i]; }
+  std::vector<T> values() { return std::vector<T>(data(), data() + size()); }
+
+  View view(Dtype dtype = dtype_of<T>) { return strided(shape, contiguous(shape), 0, dtype); }
+  View strided(const Shape& dims, const Shape& strides, int64_t offset = 0, Dtype dtype = dtype_of<T>) {
+    View v{};
+    v.data = memory.data() + offset * static_cast<int64_t>(sizeof(T));
+    v.dtype = dtype;
+    v.rank = static_cast<int>(dims.size());
+    for (size_t i = 0; i < dims.size(); ++i) v.shape[i] = dims[i], v.strides[i] = strides[i];
+    return v;
+  }
+};
+
+// A tile program written step by step: `int y = t.op(TileOp::add, t.load(0), t.constant(1)); t.store(y);`
+class TileBuilder {
+ public:
+  TileBuilder(Dtype dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape)) {}
+  int load(int operand) { return push({TileOp::load, {operand, 0, 0}, 0}); }
+  int constant(double value) { return push({TileOp::constant, {0, 0, 0}, value}); }
+  int uniform(int slot) { return push({TileOp::uniform, {slot, 0, 0}, 0}); }
+  int index() { return push({TileOp::index, {0, 0, 0}, 0}); }
+  int op(TileOp op, int a, int b = 0, int c = 0) { return push({op, {a, b, c}, 0}); }
+  void store(int reg) { stores_.push_back(reg); }
+  // Valid as long as the builder lives and is not added to.
+  const Tile* tile() {
+    tile_ = Tile{};
+    tile_.dtype = dtype_;
+    tile_.rank = static_cast<int>(shape_.size());
+    for (size_t i = 0; i < shape_.size(); ++i) tile_.shape[i] = shape_[i];
+    tile_.step_count = static_cast<int>(steps_.size());
+    tile_.store_count = static_cast<int>(stores_.size());
+    tile_.steps = steps_.data();
+    tile_.stores = stores_.data();
+    return &tile_;
+  }
+
+ private:
+  int push(TileStep step) {
+    steps_.push_back(step);
+    return static_cast<int>(steps_.size()) - 1;
+  }
+  Dtype dtype_;
+  Shape shape_;
+  std::vector<TileStep> steps_;
+  std::vector<int32_t> stores_;
+  Tile tile_;
+};
+
+struct Outcome {
+  std::string complaint;  // what `check` said; empty: it ran
+  Failure failure = Failure::none;
+  double value = 0, limit = 0;
+};
+
+// What a kernel is asked to do; views refer to arrays that outlive it.
+struct Ask {
+  std::vector<View> outputs, inputs;
+  std::vector<double> attrs = {};
+  const Tile* tile = nullptr;
+  std::vector<double> uniforms = {};
+};
+
+inline Call call_of(const Ask& ask) {
+  Call call{};
+  call.output_count = static_cast<int>(ask.outputs.size());
+  call.input_count = static_cast<int>(ask.inputs.size());
+  call.attr_count = static_cast<int>(ask.attrs.size());
+  call.uniform_count = static_cast<int>(ask.uniforms.size());
+  call.outputs = ask.outputs.data();
+  call.inputs = ask.inputs.data();
+  call.attrs = ask.attrs.data();
+  call.tile = ask.tile;
+  call.uniforms = ask.uniforms.data();
+  return call;
+}
+
+// Checks, plans and prepares with null data, as the engine does, then runs every task; `backwards` runs the tasks of
+// each phase in reverse order, which must not change a bit.
+inline Outcome run(const Kernel& kernel, const Ask& ask, bool backwards = false) {
+  Ask blank = ask;
+  for (View& v : blank.outputs) v.data = nullptr;
+  for (View& v : blank.inputs) v.data = nullptr;
+  Call planning = call_of(blank);
+  planning.uniforms = nullptr;
+
+  Outcome outcome;
+  if (const char* complaint = kernel.check(planning)) {
+    outcome.complaint = complaint;
+    return outcome;
+  }
+  Plan plan{};
+  kernel.plan(planning, plan);
+  EXPECT_GE(plan.phases, 0) << kernel.name;
+  EXPECT_LE(plan.phases, kMaxPhases) << kernel.name;
+  Memory workspace(plan.workspace), scratch(plan.scratch), state(plan.state);
+  if (kernel.prepare && plan.state) kernel.prepare(planning, state.data());
+
+  Report report{};
+  const Call call = call_of(ask);
+  for (int phase = 0; phase < plan.phases; ++phase) {
+    for (int64_t i = 0; i < plan.tasks[phase]; ++i) {
+      std::memset(scratch.data(), 0xA5, scratch.bytes());
+      const int64_t task = backwards ? plan.tasks[phase] - 1 - i : i;
+      kernel.run(call, {phase, task, workspace.data(), scratch.data(), state.data(), &report});
+    }
+  }
+  EXPECT_TRUE(workspace.intact()) << kernel.name << ": workspace overrun";
+  EXPECT_TRUE(scratch.intact()) << kernel.name << ": scratch overrun";
+  EXPECT_TRUE(state.intact()) << kernel.name << ": state overrun";
+  outcome.failure = static_cast<Failure>(report.failure.load());
+  outcome.value = report.value;
+  outcome.limit = report.limit;
+  return outcome;
+}
+
+// xorshift64*: the same numbers on every platform.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : s_(seed * 2654435769u + 88172645463325252ull) {}
+  uint64_t next() {
+    s_ ^= s_ >> 12, s_ ^= s_ << 25, s_ ^= s_ >> 27;
+    return s_ * 2685821657736338717ull;
+  }
+  double uniform(double low = -1, double high = 1) { return low + (high - low) * ((next() >> 11) * 0x1p-53); }
+  int64_t below(int64_t n) { return static_cast<int64_t>(next() % static_cast<uint64_t>(n)); }
+  template <class T>
+  std::vector<T> values(int64_t n, double low = -1, double high = 1) {
+    std::vector<T> v(n);
+    for (T& x : v) x = static_cast<T>(uniform(low, high));
+    return v;
+  }
+
+ private:
+  uint64_t s_;
+};
+
+}  // namespace nabla::test
