@@ -30,8 +30,12 @@ export type Lowering =
   | { readonly kind: "view"; readonly view: (input: View, node: Lowered) => View | null }
   /** One kernel of the table in docs/kernels.md. */
   | KernelLowering
-  /** Inputs copied into windows of a fresh buffer, which is filled with `fill` first unless the windows cover it. */
-  | { readonly kind: "assemble"; readonly windows: (output: View, node: Lowered) => readonly View[]; readonly fill: number | null }
+  /** Inputs copied into windows of a fresh buffer, which is filled with a number first unless the windows cover it (null). */
+  | {
+      readonly kind: "assemble";
+      readonly windows: (output: View, node: Lowered) => readonly View[];
+      readonly fill: (node: Lowered) => number | null;
+    }
   /** A loop over a body graph, see `graph/loop.ts`. */
   | { readonly kind: "loop" }
   /** One of the results of a loop (`attrs.index`). */
@@ -49,6 +53,8 @@ export interface KernelLowering {
   readonly prologue?: boolean;
   /** The kernel finds bad data while running (labels out of range): updates of variables wait for it. */
   readonly fallible?: boolean;
+  /** The inputs are uniforms, whose slots follow the attributes. */
+  readonly uniforms?: boolean;
   /** Operands in the rank that the kernel wants; by default as they are. */
   readonly operands?: (inputs: readonly View[], output: View, node: Lowered) => { inputs: readonly View[]; output: View };
 }

@@ -1,0 +1,130 @@
+/** Tensors from nothing: fills, ranges, random numbers. They own no memory until evaluated. */
+import { type DType, type FloatDType, isFloat, type TypedArray } from "../base/dtype.js";
+import { DTypeError, ValueError } from "../base/errors.js";
+import { checkShape, type Shape, sizeOf } from "../base/shape.js";
+import { defineOp, node } from "../graph/op.js";
+import { noInputs, type Tensor } from "../graph/tensor.js";
+import { currentTrace, uniform } from "../graph/trace.js";
+import { asTensor, constant, fromArray, type NestedArray, type TensorLike } from "./convert.js";
+import { add, cast, mul } from "./elementwise.js";
+
+export interface DTypeOptions {
+  dtype?: DType;
+}
+
+/**
+ * A tensor from nested arrays, a number or a typed array (copied). Numbers become f32 unless `dtype` says otherwise;
+ * typed arrays keep their own dtype, `shape` gives them more axes.
+ */
+export function tensor(value: TensorLike, { dtype, shape }: DTypeOptions & { shape?: Shape } = {}): Tensor {
+  if (shape !== undefined) checkShape("tensor", shape);
+  if (typeof value === "number" || typeof value === "boolean") {
+    const own = dtype ?? (typeof value === "boolean" ? "bool" : "f32");
+    return fromArray("tensor", [value], own, shape ?? []);
+  }
+  if (Array.isArray(value) || ArrayBuffer.isView(value)) return fromArray("tensor", value as NestedArray | TypedArray, dtype, shape);
+  const x = asTensor("tensor", value);
+  return dtype === undefined ? x : cast(x, dtype);
+}
+
+/** A tensor of `shape` filled with one number. */
+export function full(shape: Shape, value: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+  checkShape("full", shape);
+  return constant(value, dtype, shape);
+}
+
+export function zeros(shape: Shape, options?: DTypeOptions): Tensor {
+  return full(shape, 0, options);
+}
+
+export function ones(shape: Shape, options?: DTypeOptions): Tensor {
+  return full(shape, 1, options);
+}
+
+/** Zeros of the shape and dtype of `x`. */
+export function zerosLike(x: Tensor): Tensor {
+  return full(x.shape, 0, { dtype: x.dtype });
+}
+
+/** Ones of the shape and dtype of `x`. */
+export function onesLike(x: Tensor): Tensor {
+  return full(x.shape, 1, { dtype: x.dtype });
+}
+
+/** Row-major position of each element. */
+const indexOp = defineOp({ name: "index", inputs: [], vjp: {}, lowering: { kind: "tile", emit: (tile) => tile.step("index") } });
+
+/** start, start + step, … up to but without stop; `arange(n)` counts 0 … n − 1. */
+export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  if (!(step !== 0 && Number.isFinite((to - from) / step))) throw new ValueError(`arange(${from}, ${to}, ${step}): needs finite bounds and a step other than 0`, { op: "arange" });
+  const count = Math.max(0, Math.ceil((to - from) / step));
+  checkShape("arange", [count]);
+  const exact: DType = dtype === "f32" && count < 2 ** 24 ? "f32" : "f64";
+  const positions = node(indexOp, noInputs, [count], exact);
+  return cast(add(mul(positions, constant(step, exact)), constant(from, exact)), dtype);
+}
+
+/** The identity matrix of n rows. */
+export function eye(n: number, options: DTypeOptions = {}): Tensor {
+  checkShape("eye", [n, n]);
+  return tensor(
+    Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
+    { shape: [n, n], dtype: options.dtype ?? "f32" },
+  );
+}
+
+// Random numbers. A generator is a seed and a counter of Philox blocks (four 32-bit words each).
+class Generator {
+  private counter = 0;
+  constructor(readonly seed: number) {}
+
+  /** The counter to start from for `count` elements. */
+  take(count: number): number {
+    const start = this.counter;
+    // Two words an element (f64), rounded up to blocks: enough for every dtype, so that dtype does not shift the stream.
+    this.counter += Math.ceil(count / 2);
+    return start;
+  }
+}
+
+let generator = new Generator(0);
+
+/** Restarts the random numbers of `rand`, `randn`, dropout and initialisers. Any whole number ≥ 0; default at start: 0. */
+export function setSeed(seed: number): void {
+  if (!Number.isSafeInteger(seed) || seed < 0) throw new ValueError(`setSeed: the seed must be a whole number ≥ 0 but is ${seed}`, { op: "setSeed", inputs: [seed] });
+  generator = new Generator(seed);
+}
+
+function defineRandom(name: string, kind: number): (shape: Shape, options?: RandomOptions) => Tensor {
+  const op = defineOp({
+    name,
+    inputs: ["seed", "counter"],
+    vjp: { seed: null, counter: null },
+    lowering: { kind: "kernel", kernel: "random", uniforms: true, attrs: () => [kind] },
+  });
+  return (shape, { seed, dtype = "f32" } = {}) => {
+    checkShape(name, shape);
+    if (!isFloat(dtype)) throw new DTypeError(`${name}: draws f32 or f64, not ${dtype as string}`, { op: name });
+    const own = seed === undefined ? null : new Generator(seed);
+    const count = sizeOf(shape);
+    if (currentTrace() !== null && own === null) {
+      // A compiled function draws anew at every call.
+      return node(op, [uniform(() => generator.seed, "f64"), uniform(() => generator.take(count), "f64")], shape, dtype);
+    }
+    const { seed: key } = own ?? generator;
+    const counter = (own ?? generator).take(count);
+    return node(op, [uniform(() => key, "f64"), uniform(() => counter, "f64")], shape, dtype);
+  };
+}
+
+export interface RandomOptions {
+  /** Draw from a stream of its own instead of the global one. */
+  seed?: number;
+  dtype?: FloatDType;
+}
+
+/** Uniform random numbers in [0, 1). Philox4x32-10 (Salmon et al. 2011). */
+export const rand = defineRandom("rand", 0);
+/** Normal random numbers, mean 0, variance 1 (Box–Muller). */
+export const randn = defineRandom("randn", 1);

@@ -1,0 +1,9 @@
+/** Every op that users call as a function. */
+export { type NestedArray, type TensorLike } from "./convert.js";
+export * from "./conv.js";
+export { arange, type DTypeOptions, eye, full, ones, onesLike, rand, type RandomOptions, randn, setSeed, tensor, zeros, zerosLike } from "./create.js";
+export * from "./elementwise.js";
+export { matmul } from "./linear.js";
+export { argmax, argmin, expand, logSumExp, max, mean, min, type ReduceOptions, sum, variance } from "./reduce.js";
+export { crossEntropyRows, gather, logSoftmax, oneHot, softmax } from "./rows.js";
+export { at, concat, expandDims, flatten, flip, pad, permute, reshape, slice, squeeze, stack, transpose } from "./views.js";
