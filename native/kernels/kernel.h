@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "../simd/inline.h"
+
 namespace nabla {
 
 constexpr int kMaxRank = 8;
@@ -12,7 +14,9 @@ constexpr int kMaxPhases = 4;
 
 // Same order as `dtypes` in lib/base/dtype.ts.
 enum class Dtype : uint8_t { f32, f64, i32, u8, boolean };
-constexpr size_t size_of(Dtype d) { return d == Dtype::f64 ? 8 : d == Dtype::f32 || d == Dtype::i32 ? 4 : 1; }
+NABLA_INLINE constexpr size_t size_of(Dtype d) {
+  return d == Dtype::f64 ? 8 : d == Dtype::f32 || d == Dtype::i32 ? 4 : 1;
+}
 
 // A strided window. `data` already includes the offset; it is null while a program is being validated and planned.
 struct View {
@@ -22,7 +26,7 @@ struct View {
   int64_t shape[kMaxRank];
   int64_t strides[kMaxRank];  // in elements
 
-  int64_t size() const {
+  NABLA_INLINE int64_t size() const {
     int64_t n = 1;
     for (int i = 0; i < rank; ++i) n *= shape[i];
     return n;

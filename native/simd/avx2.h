@@ -6,6 +6,8 @@
 
 namespace nabla::NABLA_ISA {
 
+constexpr bool kFusedMultiplyAdd = true;  // fma rounds once
+
 // The first n lanes' mask of 32-bit (64-bit: halved) lanes starts at kTail + 8 - n.
 alignas(64) constexpr int32_t kTail32[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 alignas(64) constexpr int64_t kTail64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
@@ -181,9 +183,7 @@ NABLA_INLINE Mask<double> operator<(Vec<double> a, Vec<double> b) { return {_mm2
 NABLA_INLINE Mask<double> operator<=(Vec<double> a, Vec<double> b) { return {_mm256_cmp_pd(a.v, b.v, _CMP_LE_OQ)}; }
 NABLA_INLINE Mask<double> operator>(Vec<double> a, Vec<double> b) { return {_mm256_cmp_pd(a.v, b.v, _CMP_GT_OQ)}; }
 NABLA_INLINE Mask<double> operator>=(Vec<double> a, Vec<double> b) { return {_mm256_cmp_pd(a.v, b.v, _CMP_GE_OQ)}; }
-NABLA_INLINE Vec<float> select(Mask<float> m, Vec<float> a, Vec<float> b) {
-  return {_mm256_blendv_ps(b.v, a.v, m.v)};
-}
+NABLA_INLINE Vec<float> select(Mask<float> m, Vec<float> a, Vec<float> b) { return {_mm256_blendv_ps(b.v, a.v, m.v)}; }
 NABLA_INLINE Vec<double> select(Mask<double> m, Vec<double> a, Vec<double> b) {
   return {_mm256_blendv_pd(b.v, a.v, m.v)};
 }

@@ -15,6 +15,8 @@
 
 namespace nabla::NABLA_ISA {
 
+constexpr bool kFusedMultiplyAdd = true;  // fma rounds once
+
 template <>
 struct Mask<float> {
   __mmask16 v;
@@ -173,14 +175,20 @@ NABLA_INLINE Mask<float> operator<(Vec<float> a, Vec<float> b) { return {_mm512_
 NABLA_INLINE Mask<float> operator<=(Vec<float> a, Vec<float> b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
 NABLA_INLINE Mask<float> operator>(Vec<float> a, Vec<float> b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ)}; }
 NABLA_INLINE Mask<float> operator>=(Vec<float> a, Vec<float> b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_GE_OQ)}; }
-NABLA_INLINE Mask<double> operator==(Vec<double> a, Vec<double> b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ)}; }
+NABLA_INLINE Mask<double> operator==(Vec<double> a, Vec<double> b) {
+  return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_EQ_OQ)};
+}
 NABLA_INLINE Mask<double> operator!=(Vec<double> a, Vec<double> b) {
   return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_NEQ_UQ)};
 }
 NABLA_INLINE Mask<double> operator<(Vec<double> a, Vec<double> b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_LT_OQ)}; }
-NABLA_INLINE Mask<double> operator<=(Vec<double> a, Vec<double> b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_LE_OQ)}; }
+NABLA_INLINE Mask<double> operator<=(Vec<double> a, Vec<double> b) {
+  return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_LE_OQ)};
+}
 NABLA_INLINE Mask<double> operator>(Vec<double> a, Vec<double> b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_GT_OQ)}; }
-NABLA_INLINE Mask<double> operator>=(Vec<double> a, Vec<double> b) { return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ)}; }
+NABLA_INLINE Mask<double> operator>=(Vec<double> a, Vec<double> b) {
+  return {_mm512_cmp_pd_mask(a.v, b.v, _CMP_GE_OQ)};
+}
 NABLA_INLINE Vec<float> select(Mask<float> m, Vec<float> a, Vec<float> b) {
   return {_mm512_mask_blend_ps(m.v, b.v, a.v)};
 }

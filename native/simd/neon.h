@@ -6,6 +6,8 @@
 
 namespace nabla::NABLA_ISA {
 
+constexpr bool kFusedMultiplyAdd = true;  // fma rounds once
+
 template <>
 struct Mask<float> {
   uint32x4_t v;
@@ -166,9 +168,15 @@ NABLA_INLINE double hmin(Vec<double> a) { return vminvq_f64(a.v); }
 
 NABLA_INLINE uint32x4_t bits(Vec<float> a) { return vreinterpretq_u32_f32(a.v); }
 NABLA_INLINE uint64x2_t bits(Vec<double> a) { return vreinterpretq_u64_f64(a.v); }
-NABLA_INLINE Vec<float> bit_and(Vec<float> a, Vec<float> b) { return {vreinterpretq_f32_u32(vandq_u32(bits(a), bits(b)))}; }
-NABLA_INLINE Vec<float> bit_or(Vec<float> a, Vec<float> b) { return {vreinterpretq_f32_u32(vorrq_u32(bits(a), bits(b)))}; }
-NABLA_INLINE Vec<float> bit_xor(Vec<float> a, Vec<float> b) { return {vreinterpretq_f32_u32(veorq_u32(bits(a), bits(b)))}; }
+NABLA_INLINE Vec<float> bit_and(Vec<float> a, Vec<float> b) {
+  return {vreinterpretq_f32_u32(vandq_u32(bits(a), bits(b)))};
+}
+NABLA_INLINE Vec<float> bit_or(Vec<float> a, Vec<float> b) {
+  return {vreinterpretq_f32_u32(vorrq_u32(bits(a), bits(b)))};
+}
+NABLA_INLINE Vec<float> bit_xor(Vec<float> a, Vec<float> b) {
+  return {vreinterpretq_f32_u32(veorq_u32(bits(a), bits(b)))};
+}
 NABLA_INLINE Vec<float> bit_andnot(Vec<float> a, Vec<float> b) {
   return {vreinterpretq_f32_u32(vbicq_u32(bits(b), bits(a)))};
 }

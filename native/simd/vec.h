@@ -13,14 +13,10 @@
 #include <cstdint>
 #include <cstring>
 
+#include "inline.h"
+
 #ifndef NABLA_ISA
 #error "compile kernels with -DNABLA_ISA=<name of the instruction set>"
-#endif
-
-#if defined(_MSC_VER) && !defined(__clang__)
-#define NABLA_INLINE __forceinline
-#else
-#define NABLA_INLINE inline __attribute__((always_inline))
 #endif
 
 namespace nabla::NABLA_ISA {
