@@ -8,33 +8,49 @@ import { add } from "../ops/elementwise.js";
 import { sumTo } from "../ops/reduce.js";
 
 /**
- * Cotangents of `wrt` given the cotangents of `outputs` (vector–Jacobian product); null where no output depends on it.
+ * Cotangents of `wrt` given the cotangents of `outputs` (a vector–Jacobian product); null where no output depends on it.
  */
 export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor[], wrt: readonly Tensor[]): (Tensor | null)[] {
   const order = topological(outputs);
-  const needed = new Array<boolean>(order.length).fill(false);
   const targets = new Set(wrt);
-  order.forEach((y, i) => {
-    needed[i] = targets.has(y) || (isFloat(y.dtype) && y.inputs.some((x) => needed[x.position]));
-  });
+  const needed = new Set<Tensor>();
+  for (const y of order) if (targets.has(y) || y.inputs.some((x) => needed.has(x))) needed.add(y);
 
-  const gradients = new Array<Tensor | null>(order.length).fill(null);
+  const gradients = new Map<Tensor, Tensor>();
+  const results = new Map<Tensor, (Tensor | null)[]>();
   const accumulate = (x: Tensor, gx: Tensor) => {
-    const sum = gradients[x.position];
-    gradients[x.position] = sum === null ? gx : add(sum, gx);
+    const sum = gradients.get(x);
+    gradients.set(x, sum === undefined ? gx : add(sum, gx));
   };
-  // Rules build new nodes but never walk the graph, so positions stay valid; loops, which do, get copies of their own.
-  const positions = order.map((y) => y.inputs.map((x) => x.position));
-  outputs.forEach((y, i) => accumulate(y, cotangents[i]));
+  outputs.forEach((y, i) => {
+    accumulate(y, cotangents[i]);
+  });
 
   for (let i = order.length - 1; i >= 0; i--) {
     const y = order[i];
-    const gy = gradients[i];
-    if (gy === null || !needed[i] || (targets.has(y) && y.inputs.length === 0)) continue;
+    if (!needed.has(y)) continue;
+    if (y.op.resultsRule !== null) {
+      const gys = results.get(y);
+      if (gys === undefined) continue;
+      y.op.resultsRule(gys, y).forEach((gx, k) => {
+        if (gx !== null && needed.has(y.inputs[k])) accumulate(y.inputs[k], gx);
+      });
+      continue;
+    }
+    const gy = gradients.get(y);
+    if (gy === undefined) continue;
+    if (y.op.lowering.kind === "pick") {
+      const [loop] = y.inputs;
+      const gys = results.get(loop) ?? [];
+      results.set(loop, gys);
+      const index = y.attrs.index as number;
+      while (gys.length <= index) gys.push(null);
+      gys[index] = gy;
+      continue;
+    }
     let context: RuleContext<string, Attrs> | null = null;
     y.inputs.forEach((x, k) => {
-      const at = positions[i][k];
-      if (!needed[at] || !isFloat(x.dtype)) return;
+      if (!needed.has(x) || !isFloat(x.dtype)) return;
       let gx: Tensor;
       if (y.op.manyRule !== null) {
         gx = y.op.manyRule(gy, y, k);
@@ -44,13 +60,10 @@ export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor
         context ??= ruleContext(y);
         gx = rule(gy, context);
       }
-      if (y.op.broadcasts && !sameShape(gx.shape, x.shape)) gx = sumTo(gx, x.shape);
-      const sum = gradients[at];
-      gradients[at] = sum === null ? gx : add(sum, gx);
+      accumulate(x, y.op.broadcasts && !sameShape(gx.shape, x.shape) ? sumTo(gx, x.shape) : gx);
     });
   }
-  const found = new Map(order.map((y, i) => [y, gradients[i]]));
-  return wrt.map((x) => found.get(x) ?? null);
+  return wrt.map((x) => gradients.get(x) ?? null);
 }
 
 function ruleContext(y: Tensor): RuleContext<string, Attrs> {

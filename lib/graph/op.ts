@@ -71,6 +71,8 @@ export interface Op {
   /** One rule per input name. An op of many alike inputs has one rule for all, which gets the input's position. */
   readonly rules: Readonly<Record<string, Rule<string, Attrs>>>;
   readonly manyRule: ((gy: Tensor, node: Tensor, position: number) => Tensor) | null;
+  /** Of an op of several results: the cotangents of all inputs from those of its results, where there are any. */
+  readonly resultsRule: ((gys: readonly (Tensor | null)[], node: Tensor) => readonly (Tensor | null)[]) | null;
   readonly lowering: Lowering;
   /** Cotangents arrive in the broadcast shape and are summed back to the input's. */
   readonly broadcasts: boolean;
@@ -91,14 +93,16 @@ export function defineOp<const Names extends string, A extends object = Record<n
     inputNames: row.inputs,
     rules: row.vjp as Op["rules"],
     manyRule: null,
+    resultsRule: null,
     lowering: row.lowering,
     broadcasts: row.lowering.kind === "tile",
   });
 }
 
-/** Defines an op with any number of inputs, all alike (concat, loops). */
-export function defineVariadicOp(row: { name: string; vjp: Op["manyRule"]; lowering: Lowering }): Op {
-  return register({ name: row.name, inputNames: [], rules: {}, manyRule: row.vjp, lowering: row.lowering, broadcasts: false });
+/** Defines an op with any number of inputs, all alike (concat), or of several results (loops). */
+export function defineVariadicOp(row: { name: string; vjp: Op["manyRule"]; resultsVjp?: Op["resultsRule"]; lowering: Lowering }): Op {
+  const { name, vjp, resultsVjp = null, lowering } = row;
+  return register({ name, inputNames: [], rules: {}, manyRule: vjp, resultsRule: resultsVjp, lowering, broadcasts: false });
 }
 
 function register(op: Op): Op {

@@ -1,0 +1,314 @@
+/** Turns ordered steps into instructions over buffers; buffers are still separate here, `memory.ts` lets them share. */
+import type { DType } from "../base/dtype.js";
+import { rowMajor, type Shape, sizeOf } from "../base/shape.js";
+import type { LoopBody } from "../graph/loop.js";
+import type { KernelLowering, TileEmitter } from "../graph/op.js";
+import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "../runtime/program.js";
+import { topological } from "../graph/walk.js";
+import { schedule } from "./schedule.js";
+import { type Partition, partition, type Step } from "./steps.js";
+import { type Captured, capture, isScalar, tileDType, type Value } from "./value.js";
+
+/** What stands at an external place of the program: a node of the captured graph, or one of its results. */
+export type Place = { readonly kind: "source"; readonly position: number } | { readonly kind: "output"; readonly index: number };
+
+/** Everything that instructions are written into. Bodies of loops share it with the program around them. */
+export class Assembly {
+  readonly buffers: BufferSpec[] = [];
+  readonly instructions: Instruction[] = [];
+  readonly places: Place[] = [];
+  /** Positions of the uniforms in the captured graph, by slot. */
+  readonly uniforms: number[] = [];
+
+  buffer(kind: BufferKind, dtype: DType, size: number, place?: Place): number {
+    let at = 0;
+    if (place !== undefined) {
+      at = this.places.length;
+      this.places.push(place);
+    }
+    this.buffers.push({ kind, dtype, size, place: at });
+    return this.buffers.length - 1;
+  }
+}
+
+const whole = (buffer: number, shape: Shape): View => ({ buffer, offset: 0, shape, strides: rowMajor(shape) });
+
+/** The surroundings of a loop's body; the outermost program has none. */
+interface Scope {
+  /** Loops around the body. */
+  readonly depth: number;
+  /** Where the body's arguments are. */
+  readonly args: readonly View[];
+}
+
+export class Emitter {
+  private readonly views = new Map<Value, View>();
+  private readonly parts: Partition;
+  private readonly states: ReadonlySet<Value>;
+
+  constructor(
+    readonly out: Assembly,
+    private readonly captured: Captured,
+    private readonly outer: Scope | null = null,
+  ) {
+    this.parts = partition(captured, outer === null);
+    this.states = new Set(captured.updates.map(({ target }) => target));
+  }
+
+  emit(): void {
+    for (const step of schedule(this.parts)) this.emitStep(step);
+  }
+
+  /** The buffer of a result, made on first use. */
+  private outputView(index: number): View {
+    const { dtype, shape } = this.captured.outputs[index];
+    return whole(this.out.buffer("output", dtype, sizeOf(shape), { kind: "output", index }), shape);
+  }
+
+  /** Where a source or a stored value is. */
+  private baseView(value: Value): View {
+    let view = this.views.get(value);
+    if (view !== undefined) return view;
+    const { source, dtype, shape } = value;
+    const target = this.parts.inPlace.get(value);
+    const output = this.parts.direct.get(value);
+    if (source !== null && !isScalar(value)) {
+      view =
+        this.outer?.args[source.index] ??
+        whole(this.out.buffer(this.states.has(value) ? "state" : "input", dtype, sizeOf(shape), { kind: "source", position: source.position }), shape);
+    } else if (target !== undefined) {
+      view = { ...this.baseView(target), shape, strides: rowMajor(shape) };
+    } else if (output !== undefined && this.outer === null) {
+      view = { ...this.outputView(output), shape, strides: rowMajor(shape) };
+    } else {
+      view = whole(this.out.buffer("arena", dtype, sizeOf(shape)), shape);
+    }
+    this.views.set(value, view);
+    return view;
+  }
+
+  /** The view of any value: a window on its base. */
+  viewOf({ window }: Value): View {
+    const base = this.baseView(window.base);
+    const view = { buffer: base.buffer, offset: base.offset + window.offset, shape: window.shape, strides: window.strides };
+    return base.steps === undefined ? view : { ...view, steps: base.steps };
+  }
+
+  private uniformSlot(value: Value): number {
+    const { position } = value.source!;
+    const known = this.out.uniforms.indexOf(position);
+    return known >= 0 ? known : this.out.uniforms.push(position) - 1;
+  }
+
+  private emitStep(step: Step): void {
+    const { host, role, copy } = step;
+    if (copy !== null) {
+      const to = copy.to.kind === "output" ? this.outputView(copy.to.index) : this.baseView(copy.to.target);
+      this.copy(this.viewOf(copy.value), { ...to, shape: copy.value.shape, strides: rowMajor(copy.value.shape) }, "copy");
+    } else if (role === "tile") {
+      this.emitTile(step);
+    } else if (host!.op.lowering.kind === "assemble") {
+      this.emitAssembly(host!);
+    } else if (host!.op.lowering.kind === "loop") {
+      this.emitLoop(host!);
+    } else {
+      this.emitKernel(step, host!, host!.op.lowering as KernelLowering);
+    }
+  }
+
+  copy(from: View, to: View, label: string): void {
+    this.out.instructions.push({ kernel: "copy", outputs: [to], inputs: [from], attrs: [], label });
+  }
+
+  private emitTile(step: Step): void {
+    const [first] = step.tile;
+    const { tile, operands, stores } = this.tileOf(step.tile, first.shape, tileDType(first), null);
+    this.out.instructions.push({
+      kernel: "tile",
+      outputs: stores.map((value) => this.baseView(value)),
+      inputs: operands,
+      attrs: [],
+      tile,
+      label: labelOf(step.tile),
+    });
+  }
+
+  private emitKernel(step: Step, host: Value, lowering: KernelLowering): void {
+    const attrs = [...(lowering.attrs?.(host) ?? [])];
+    const label = host.op.name;
+    if (lowering.uniforms) {
+      for (const input of host.inputs) attrs.push(this.uniformSlot(input.window.base));
+      this.out.instructions.push({ kernel: lowering.kernel, outputs: [this.baseView(host)], inputs: [], attrs, label });
+      return;
+    }
+    if (lowering.prologue) {
+      const [input] = host.inputs;
+      const { tile, operands } = step.role === "prologue" ? this.tileOf(step.tile, input.window.base.shape, tileDType(input.window.base), null, input.window.base) : this.loadOf(input, host);
+      this.out.instructions.push({ kernel: lowering.kernel, outputs: [this.baseView(host)], inputs: operands, attrs, tile, label });
+      return;
+    }
+    const inputs = host.inputs.map((input) => this.viewOf(input));
+    const kernelOperands = (output: View) => lowering.operands?.(inputs, output, host) ?? { inputs, output };
+    if (step.role !== "epilogue") {
+      const operands = kernelOperands(this.baseView(host));
+      this.out.instructions.push({ kernel: lowering.kernel, outputs: [operands.output], inputs: operands.inputs, attrs, label });
+      return;
+    }
+    const { tile, operands, stores } = this.tileOf(step.tile, host.shape, host.dtype as "f32" | "f64", host);
+    const raw = this.rawResult(host, stores);
+    const own = kernelOperands(raw);
+    // The kernel may see its result in another rank ([1, m, n]); the epilogue's operands follow.
+    const lead = own.output.shape.length - host.shape.length;
+    const lift = (view: View): View =>
+      lead <= 0 ? view : { ...view, shape: [...own.output.shape.slice(0, lead), ...view.shape], strides: [...new Array<number>(lead).fill(0), ...view.strides] };
+    const liftStored = (view: View): View => (lead <= 0 ? view : { ...view, shape: own.output.shape, strides: rowMajor(own.output.shape) });
+    this.out.instructions.push({
+      kernel: lowering.kernel,
+      outputs: [{ ...own.output, strides: rowMajor(own.output.shape) }, ...stores.map((value) => liftStored(this.baseView(value)))],
+      inputs: [...own.inputs, ...operands.map(lift)],
+      attrs,
+      tile: { ...tile, shape: own.output.shape },
+      label,
+    });
+  }
+
+  /** Where a kernel with an epilogue puts its own result: where it is wanted, else where the epilogue's result goes, else in scratch. */
+  private rawResult(host: Value, stores: readonly Value[]): View {
+    if (this.parts.isStored(host)) return this.baseView(host);
+    const shared = stores.find((value) => value.dtype === host.dtype && !this.parts.inPlace.has(value));
+    return shared === undefined ? whole(this.out.buffer("arena", host.dtype, sizeOf(host.shape)), host.shape) : this.baseView(shared);
+  }
+
+  /** The tile that only loads a reduction's input. */
+  private loadOf(input: Value, host: Value): { tile: Tile; operands: View[] } {
+    const { base } = input.window;
+    const dtype = host.dtype as "f32" | "f64";
+    const scalar = isScalar(base);
+    const step: TileStep = !scalar ? { op: "load", args: [0] } : this.scalarStep(base);
+    return { tile: { dtype, shape: input.shape, steps: [step], stores: [0] }, operands: scalar ? [] : [this.viewOf(input)] };
+  }
+
+  private scalarStep(value: Value): TileStep {
+    return value.source?.kind === "uniform" ? { op: "uniform", args: [this.uniformSlot(value)] } : { op: "const", args: [value.attrs.value as number] };
+  }
+
+  /**
+   * The tile program of elementwise `values`. With `host`, operand 0 is the host's result. With `only`, that value is the
+   * one store (a prologue); otherwise all values that must exist in memory are stored.
+   */
+  private tileOf(values: readonly Value[], shape: Shape, dtype: "f32" | "f64", host: Value | null, only?: Value) {
+    const steps: TileStep[] = [];
+    const operands: View[] = [];
+    const registers = new Map<Value, number>();
+    const constants = new Map<number, number>();
+    const push = (step: TileStep): number => steps.push(step) - 1;
+    const emitter: TileEmitter = {
+      step: (op, ...args) => push({ op, args }),
+      constant: (value) => {
+        let register = constants.get(value);
+        if (register === undefined || Object.is(value, -0)) constants.set(value, (register = push({ op: "const", args: [value] })));
+        return register;
+      },
+    };
+    const load = (value: Value): number => {
+      const known = registers.get(value);
+      if (known !== undefined) return known;
+      const { base } = value.window;
+      let register: number;
+      if (isScalar(base)) {
+        register = registers.get(base) ?? push(this.scalarStep(base));
+        registers.set(base, register);
+      } else {
+        register = push({ op: "load", args: [operands.length + (host === null ? 0 : 1)] });
+        operands.push(broadcastTo(this.viewOf(value), shape));
+      }
+      registers.set(value, register);
+      return register;
+    };
+    if (host !== null) registers.set(host, push({ op: "load", args: [0] }));
+    for (const value of values) {
+      const { lowering } = value.op;
+      if (lowering.kind === "tile") registers.set(value, lowering.emit(emitter, value.inputs.map(load), value));
+      else load(value);
+    }
+    const stores = only === undefined ? values.filter((value) => this.parts.isStored(value)) : [only];
+    const tile: Tile = { dtype, shape, steps, stores: stores.map((value) => registers.get(value)!) };
+    return { tile, operands, stores };
+  }
+
+  private emitAssembly(host: Value): void {
+    const { lowering } = host.op;
+    if (lowering.kind !== "assemble") throw new Error("not an assembly");
+    const output = this.baseView(host);
+    const fill = lowering.fill(host);
+    if (fill !== null) {
+      const tile: Tile = { dtype: host.dtype === "f64" || host.dtype === "i32" ? "f64" : "f32", shape: host.shape, steps: [{ op: "const", args: [fill] }], stores: [0] };
+      this.out.instructions.push({ kernel: "tile", outputs: [output], inputs: [], attrs: [], tile, label: host.op.name });
+    }
+    lowering.windows(output, host).forEach((window, i) => {
+      this.copy(this.viewOf(host.inputs[i]), output.steps === undefined ? window : { ...window, steps: output.steps }, host.op.name);
+    });
+  }
+
+  private emitLoop(host: Value): void {
+    const { graph, args, outputs, carries, scanned, length, reverse } = host.attrs.body as LoopBody;
+    const depth = this.outer?.depth ?? 0;
+    const inputs = host.inputs.map((input) => this.viewOf(input));
+    const picks = new Map<number, Value>();
+    for (const value of this.captured.values) {
+      if (value.op.lowering.kind === "pick" && value.inputs[0] === host && this.parts.stepOf.has(value)) picks.set(value.attrs.index as number, value);
+    }
+    /** Slice t of a stacked view, t being the iteration. */
+    const slice = (stacked: View): View => {
+      const [stride, ...strides] = stacked.strides;
+      const steps = [...(stacked.steps ?? []), ...new Array<number>(depth - (stacked.steps?.length ?? 0)).fill(0), reverse ? -stride : stride];
+      return { buffer: stacked.buffer, offset: stacked.offset + (reverse && length > 0 ? (length - 1) * stride : 0), shape: stacked.shape.slice(1), strides, steps };
+    };
+    const scratch = ({ shape, dtype }: { shape: Shape; dtype: DType }): View => whole(this.out.buffer("arena", dtype, sizeOf(shape)), shape);
+
+    const state = args.slice(0, carries).map(scratch);
+    state.forEach((view, j) => this.copy(inputs[j], view, host.op.name));
+    this.out.instructions.push({ kernel: "loop", outputs: [], inputs: [], attrs: [length], label: host.op.name });
+    state.forEach((view, j) => {
+      const history = picks.get(outputs.length + j);
+      if (history !== undefined) this.copy(view, slice(this.baseView(history)), host.op.name);
+    });
+    topological(outputs);
+    const body = capture(graph);
+    const inner = new Emitter(this.out, body, {
+      depth: depth + 1,
+      args: [...state, ...inputs.slice(carries, carries + scanned).map(slice), ...inputs.slice(carries + scanned)],
+    });
+    inner.emit();
+    const results = body.outputs.map((value) => inner.viewOf(value));
+    results.slice(carries).forEach((view, j) => {
+      const stacked = picks.get(carries + j);
+      if (stacked !== undefined) this.copy(view, slice(this.baseView(stacked)), host.op.name);
+    });
+    // A new carry that is only another window on an old one must not be overwritten before it is read.
+    const safe = results.slice(0, carries).map((view, j) => {
+      if (!state.some(({ buffer }) => buffer === view.buffer)) return view;
+      const spare = scratch(args[j]);
+      this.copy(view, spare, host.op.name);
+      return spare;
+    });
+    safe.forEach((view, j) => this.copy(view, state[j], host.op.name));
+    this.out.instructions.push({ kernel: "end", outputs: [], inputs: [], attrs: [], label: host.op.name });
+    state.forEach((view, j) => {
+      const final = picks.get(j);
+      if (final !== undefined) this.copy(view, this.baseView(final), host.op.name);
+    });
+  }
+}
+
+/** A view stretched to a tile's shape, stride 0 where it repeats. */
+function broadcastTo(view: View, shape: Shape): View {
+  const lead = shape.length - view.shape.length;
+  const strides = shape.map((n, i) => (i < lead || (view.shape[i - lead] === 1 && n !== 1) ? 0 : view.strides[i - lead]));
+  return { ...view, shape, strides };
+}
+
+function labelOf(values: readonly Value[]): string {
+  const names = values.map((value) => value.op.name);
+  return names.length <= 4 ? names.join("+") : `${names.slice(0, 3).join("+")}+…${names.at(-1)}`;
+}

@@ -1,0 +1,261 @@
+/**
+ * Cuts captured values into steps, each of which becomes one kernel call: elementwise chains are joined, attached to the
+ * kernel before them (epilogue) or to the reduction after them (prologue), and updates are ordered so that variables can be
+ * assigned in place.
+ */
+import { sameShape } from "../base/shape.js";
+import { type Captured, isScalar, isWhole, tileDType, type Value } from "./value.js";
+
+/** A copy at a program's end: into a result, or into a variable that could not be written in place. */
+export type CopyTarget = { readonly kind: "output"; readonly index: number } | { readonly kind: "state"; readonly target: Value };
+
+export interface Step {
+  /** Elementwise values, in order; empty for a plain kernel. */
+  readonly tile: Value[];
+  /** The kernel, assembly or loop; null for a plain elementwise step or copy. */
+  host: Value | null;
+  /** How tile and host meet. */
+  role: "tile" | "host" | "epilogue" | "prologue" | "copy";
+  /** The copied value and where it goes (`role` copy). */
+  readonly copy: { readonly value: Value; readonly to: CopyTarget } | null;
+  readonly before: Set<Step>;
+  readonly after: Set<Step>;
+}
+
+export interface Partition {
+  readonly steps: ReadonlySet<Step>;
+  readonly stepOf: ReadonlyMap<Value, Step>;
+  /** Values that must exist in memory, since another step reads them or they are results. */
+  isStored(value: Value): boolean;
+  /** Variables written in place, by the value assigned. */
+  readonly inPlace: ReadonlyMap<Value, Value>;
+  /** Results that are written where they belong at once: the value and which result it is. */
+  readonly direct: ReadonlyMap<Value, number>;
+}
+
+/** Outputs + inputs of one call; a little under the kernels' limit. */
+const maxOperands = 56;
+const maxTileValues = 100;
+
+const isTile = (value: Value): boolean => value.op.lowering.kind === "tile";
+const isGiven = (value: Value): boolean => value.source !== null && !isScalar(value);
+
+/** Whether a step's work may fail on bad data. */
+function isFallible({ host }: Step): boolean {
+  if (host === null) return false;
+  const { lowering } = host.op;
+  return (lowering.kind === "kernel" && lowering.fallible === true) || lowering.kind === "loop";
+}
+
+/** `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. */
+export function partition(captured: Captured, copyResults: boolean): Partition {
+  const steps = new Set<Step>();
+  const stepOf = new Map<Value, Step>();
+  const users = new Map<Value, Set<Value>>();
+
+  const newStep = (parts: Pick<Step, "tile" | "host" | "role"> & Partial<Step>): Step => {
+    const step: Step = { copy: null, before: new Set(), after: new Set(), ...parts };
+    steps.add(step);
+    return step;
+  };
+  const order = (first: Step, then: Step) => {
+    if (first === then) return;
+    first.after.add(then);
+    then.before.add(first);
+  };
+
+  // 1. What is needed, each value a step of its own.
+  const roots = [...captured.outputs, ...captured.updates.map(({ value }) => value)];
+  const needed = new Set<Value>();
+  const visit = (value: Value, byTile: boolean) => {
+    const { base } = value.window;
+    if (isGiven(base) || needed.has(base) || (byTile && isScalar(base))) return;
+    needed.add(base);
+  };
+  for (const root of roots) visit(root, false);
+  for (let i = captured.values.length - 1; i >= 0; i--) {
+    const value = captured.values[i];
+    if (!needed.has(value)) continue;
+    const { lowering } = value.op;
+    if (lowering.kind === "kernel" && lowering.uniforms) continue;
+    const byTile = isTile(value) || (lowering.kind === "kernel" && lowering.prologue === true);
+    for (const input of value.inputs) visit(input, byTile);
+  }
+  for (const value of captured.values) {
+    if (!needed.has(value)) continue;
+    if (value.op.lowering.kind === "pick") {
+      stepOf.set(value, stepOf.get(value.inputs[0])!);
+      continue;
+    }
+    const step = isTile(value) || isScalar(value) ? newStep({ tile: [value], host: null, role: "tile" }) : newStep({ tile: [], host: value, role: "host" });
+    stepOf.set(value, step);
+    for (const input of value.inputs) {
+      const { base } = input.window;
+      let readers = users.get(base);
+      if (readers === undefined) users.set(base, (readers = new Set()));
+      readers.add(value);
+      const producer = stepOf.get(base);
+      if (producer !== undefined) order(producer, step);
+    }
+  }
+  const rootBases = new Set(roots.map((root) => root.window.base));
+  const readersOf = (value: Value): Step[] => [...(users.get(value) ?? [])].flatMap((user) => stepOf.get(user) ?? []);
+
+  const isStored = (value: Value): boolean => {
+    const step = stepOf.get(value)!;
+    if (rootBases.has(value)) return true;
+    for (const user of users.get(value) ?? []) {
+      const reader = stepOf.get(user);
+      if (reader !== undefined && reader !== step) return true;
+    }
+    return false;
+  };
+
+  // 2. Joining.
+  /** Whether `to` comes after `from` by way of some other step. */
+  const detour = (from: Step, to: Step): boolean => {
+    const seen = new Set<Step>([from]);
+    const stack = [...from.after].filter((step) => step !== to);
+    while (stack.length > 0) {
+      const step = stack.pop()!;
+      if (seen.has(step)) continue;
+      seen.add(step);
+      for (const next of step.after) {
+        if (next === to) return true;
+        stack.push(next);
+      }
+    }
+    return false;
+  };
+  const reaches = (from: Step, to: Step): boolean => from.after.has(to) || detour(from, to);
+
+  /** Inside a step, values meet in registers: element by element, never through another window. */
+  const meetInRegisters = (values: readonly Value[], host: Value | null): boolean => {
+    const inside = new Set(values);
+    if (host !== null) inside.add(host);
+    return values.every((value) => value.inputs.every((input) => !inside.has(input.window.base) || input === input.window.base));
+  };
+  const operandCount = (values: readonly Value[]): number => {
+    const operands = new Set<Value>(values);
+    for (const value of values) for (const input of value.inputs) if (!isScalar(input.window.base)) operands.add(input);
+    return operands.size;
+  };
+
+  const absorb = (into: Step, from: Step) => {
+    into.tile.push(...from.tile);
+    into.tile.sort((a, b) => a.id - b.id);
+    for (const value of from.tile) stepOf.set(value, into);
+    if (from.host !== null) stepOf.set(from.host, into);
+    for (const step of from.before) {
+      step.after.delete(from);
+      order(step, into);
+    }
+    for (const step of from.after) {
+      step.before.delete(from);
+      order(into, step);
+    }
+    into.before.delete(into);
+    into.after.delete(into);
+    into.before.delete(from);
+    into.after.delete(from);
+    steps.delete(from);
+  };
+
+  const canJoin = (first: Step, then: Step, host: Value | null): boolean => {
+    const values = [...first.tile, ...then.tile];
+    return values.length <= maxTileValues && meetInRegisters(values, host) && operandCount(values) <= maxOperands && !detour(first, then);
+  };
+
+  for (const value of captured.values) {
+    if (!needed.has(value) || !isTile(value)) continue;
+    for (const input of value.inputs) {
+      const step = stepOf.get(value)!;
+      const other = stepOf.get(input);
+      if (other === undefined || other === step || other.role !== "tile" || isScalar(input)) continue;
+      if (!sameShape(input.shape, value.shape) || tileDType(input) !== tileDType(value)) continue;
+      if (canJoin(other, step, null)) absorb(other, step);
+    }
+  }
+
+  // 3. Variables in place: after everything that reads the old value and everything that may fail.
+  const inPlace = new Map<Value, Value>();
+  const copies: { value: Value; to: CopyTarget; after: Step[] }[] = [];
+  const fallible = [...steps].filter(isFallible);
+  for (const { target, value } of captured.updates) {
+    const step = stepOf.get(value);
+    const earlier = [...readersOf(target), ...fallible].filter((other) => other !== step);
+    const fits =
+      step !== undefined &&
+      value.window.base === value &&
+      value.op.lowering.kind !== "pick" &&
+      value.op.lowering.kind !== "assemble" &&
+      !isFallible(step) &&
+      !inPlace.has(value) &&
+      step.host?.inputs.some((input) => input.window.base === target) !== true &&
+      step.tile.every((member) => member.inputs.every((input) => input.window.base !== target || (input === target && sameShape(input.shape, value.shape)))) &&
+      earlier.every((other) => !reaches(step, other));
+    if (fits) {
+      inPlace.set(value, target);
+      for (const other of earlier) order(other, step);
+    } else {
+      copies.push({ value, to: { kind: "state", target }, after: earlier });
+    }
+  }
+
+  // 4. Epilogues: an elementwise step of the kernel's own shape that reads its result.
+  for (const host of captured.values) {
+    const { lowering } = host.op;
+    if (!needed.has(host) || lowering.kind !== "kernel" || !lowering.epilogue) continue;
+    const step = stepOf.get(host)!;
+    for (const user of users.get(host) ?? []) {
+      const other = stepOf.get(user);
+      if (other === undefined || other.role !== "tile" || !sameShape(user.shape, host.shape) || tileDType(user) !== host.dtype) continue;
+      if (!user.inputs.includes(host) || !canJoin(step, other, host)) continue;
+      const overwritten = other.tile.flatMap((value) => inPlace.get(value) ?? []);
+      if (host.inputs.some((input) => overwritten.includes(input.window.base))) continue;
+      absorb(step, other);
+      step.role = "epilogue";
+      break;
+    }
+  }
+
+  // 5. Prologues: an elementwise step that only a reduction reads.
+  for (const host of captured.values) {
+    const { lowering } = host.op;
+    if (!needed.has(host) || lowering.kind !== "kernel" || !lowering.prologue) continue;
+    const step = stepOf.get(host)!;
+    const { window } = host.inputs[0];
+    const other = stepOf.get(window.base);
+    if (other === undefined || other === step || other.role !== "tile" || isScalar(window.base) || !isWhole(window)) continue;
+    if (tileDType(window.base) !== host.dtype || window.base.dtype !== host.dtype) continue;
+    const stored = other.tile.filter(isStored);
+    if (stored.length !== 1 || stored[0] !== window.base || rootBases.has(window.base) || users.get(window.base)!.size !== 1) continue;
+    if (detour(other, step)) continue;
+    absorb(step, other);
+    step.role = "prologue";
+  }
+
+  // 6. Results: written directly where the value is made for it alone, copied at the end otherwise.
+  const direct = new Map<Value, number>();
+  captured.outputs.forEach((value, index) => {
+    if (!copyResults) return;
+    const { base } = value.window;
+    if (stepOf.has(base) && isWhole(value.window) && !direct.has(base) && !inPlace.has(base)) direct.set(base, index);
+    else copies.push({ value, to: { kind: "output", index }, after: [] });
+  });
+  for (const { value, to, after } of copies) {
+    const step = newStep({ tile: [], host: null, role: "copy", copy: { value, to } });
+    const producer = stepOf.get(value.window.base);
+    if (producer !== undefined) order(producer, step);
+    for (const other of after) order(other, step);
+  }
+  // A result that shows a variable is copied before the variable changes.
+  for (const step of steps) {
+    if (step.copy?.to.kind !== "output") continue;
+    const { base } = step.copy.value.window;
+    for (const [value, target] of inPlace) if (target === base) order(step, stepOf.get(value)!);
+    for (const other of steps) if (other.copy?.to.kind === "state" && other.copy.to.target === base) order(step, other);
+  }
+
+  return { steps, stepOf, isStored, inPlace, direct };
+}
