@@ -25,8 +25,10 @@ size_t tile_scratch(const Call&);
 // Computes the elements [start, start + count) of the row-major iteration space and writes all stores.
 void tile_run(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
 
-// Computes `count` <= kTileLength elements and returns the register of store 0, of the tile's dtype. The result stays
-// valid until the scratch is used again, and must not be written to: it may be an operand's own memory.
+// `tile_begin` once in a task, then `tile_eval` any number of times: computes `count` <= kTileLength elements and
+// returns the register of store 0, of the tile's dtype. The result stays valid until the next call, and must not be
+// written to: it may be an operand's own memory.
+void tile_begin(const Call&, const void* state, char* scratch);
 const void* tile_eval(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
 
 // Estimated nanoseconds per element: arithmetic or memory, whichever is slower.

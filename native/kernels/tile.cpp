@@ -1,0 +1,622 @@
+// The tile machine: compiles a chain of elementwise operations into a short list of register moves once, then runs it
+// over tiles that stay in L1, so that a chain of any length passes over memory once.
+//
+// A register is an address and a mask (see TileArgument). Loads of contiguous operands of the tile's own type are just
+// addresses; a step whose result is stored writes to the output itself; everything else lives in slots of scratch that
+// are shared by liveness.
+#include "tile.h"
+
+#include "convert.h"
+#include "kernels.h"
+#include "tile_ops.h"
+#include "views.h"
+
+namespace nabla::NABLA_ISA {
+namespace {
+
+constexpr int kNone = -1;
+constexpr int64_t kSplatBytes = 64;  // one register of the widest instruction set
+constexpr int64_t kLongRow = 128;    // rows from this length on are worth cutting tiles at their ends
+constexpr double kTaskNanoseconds = 20000;
+
+// How an operand is brought into a register.
+enum class Access : uint8_t {
+  contiguous,  // element i of the iteration space is element i of the operand
+  scalar,      // one element for all
+  periodic,    // element i is element i mod period, period <= kTileLength: filled once for a run
+  strided,     // anything else
+};
+
+struct Step {
+  TileOp op;
+  Access access;    // of a load
+  int16_t slot;     // of the result, or kNone
+  int16_t direct;   // store that the step may write to, or kNone
+  bool copied;      // a contiguous load that is copied to its slot, because in-place outputs may overwrite it
+  int16_t args[3];  // registers; for loads the operand
+  Dtype dtype;      // of a load's operand
+  Dims dims;        // of a strided or periodic load
+};
+
+// A store that is written by its step in place, while an operand that may be the same memory is still to be read.
+struct Hazard {
+  int16_t store, operand;
+};
+
+struct State {
+  int step_count, store_count, first_input, own_outputs;
+  int slot_count, hazard_count;
+  int64_t length;  // elements of a tile
+  int64_t row;     // tiles end where rows of this length do; 0: nowhere
+  int16_t stores[kMaxOperands];
+  int16_t deferred[kMaxOperands];  // stores copied after the last step: own type differs, or defined by a load
+  Hazard hazards[kMaxOperands];
+  Step steps[1];  // step_count of them
+};
+
+int64_t elements(const Tile& tile) {
+  int64_t n = 1;
+  for (int i = 0; i < tile.rank; ++i) n *= tile.shape[i];
+  return n;
+}
+
+bool defines_itself(TileOp op) { return op <= TileOp::index; }
+
+int arity_of(TileOp op) {
+  static constexpr int8_t arity[] = {
+#define X(name, arity) arity,
+      NABLA_TILE_OPS(X)
+#undef X
+  };
+  return arity[static_cast<int>(op)];
+}
+
+int64_t common_multiple(int64_t a, int64_t b) {
+  int64_t x = a, y = b;
+  while (y) {
+    const int64_t rest = x % y;
+    x = y;
+    y = rest;
+  }
+  return a / x * b;
+}
+
+const View& operand_of(const Call& call, int own_inputs, int own_outputs, int k) {
+  if (own_outputs == 0) return call.inputs[own_inputs + k];
+  return k == 0 ? call.outputs[0] : call.inputs[own_inputs + k - 1];
+}
+
+// Slots that steps need at most if every load has one of its own: what scratch is sized by.
+int most_slots(const Tile& tile) {
+  int last_use[kMaxTileSteps];
+  for (int i = 0; i < tile.step_count; ++i) {
+    last_use[i] = i;
+    if (!defines_itself(tile.steps[i].op))
+      for (int j = 0; j < arity_of(tile.steps[i].op); ++j) last_use[tile.steps[i].args[j]] = i;
+  }
+  for (int j = 0; j < tile.store_count; ++j) last_use[tile.stores[j]] = tile.step_count;
+  int persistent = 0, live = 0, most = 0;
+  for (int i = 0; i < tile.step_count; ++i) {
+    if (defines_itself(tile.steps[i].op)) {
+      ++persistent;
+      continue;
+    }
+    ++live;
+    most = live > most ? live : most;
+    for (int j = 0; j <= i; ++j)
+      if (last_use[j] == i && !defines_itself(tile.steps[j].op)) --live;
+  }
+  return persistent + most;
+}
+
+Access access_of(const Dims& dims, int64_t size) {
+  if (size <= 1) return Access::scalar;
+  bool constant = true;
+  for (int i = 0; i < dims.rank; ++i) constant = constant && dims.strides[i] == 0;
+  if (constant) return Access::scalar;
+  if (dims.rank == 1 && dims.strides[0] == 1) return Access::contiguous;
+  // Repeated along the outer dimensions: everything below them is the period.
+  if (dims.strides[0] == 0 && size / dims.shape[0] <= kTileLength / 2) return Access::periodic;
+  return Access::strided;
+}
+
+int64_t period_of(const Dims& dims) {
+  int64_t period = 1;
+  for (int i = 1; i < dims.rank; ++i) period *= dims.shape[i];
+  return period;
+}
+
+// Tile length: a multiple of every period if one fits (periods that do not are demoted), else balanced over long rows.
+void choose_length(State& state) {
+  int64_t period = 1, row = 0;
+  for (int i = 0; i < state.step_count; ++i) {
+    Step& s = state.steps[i];
+    if (s.op != TileOp::load) continue;
+    if (s.access == Access::periodic) {
+      const int64_t both = common_multiple(period, period_of(s.dims));
+      if (both <= kTileLength)
+        period = both;
+      else
+        s.access = Access::strided;
+    }
+  }
+  for (int i = 0; i < state.step_count; ++i) {
+    const Step& s = state.steps[i];
+    if (s.op != TileOp::load || s.access != Access::strided) continue;
+    const int last = s.dims.rank - 1;
+    if (s.dims.strides[last] > 1 || s.dims.strides[last] < 0 || s.dims.shape[last] < kLongRow) continue;
+    if (row == 0 || s.dims.shape[last] < row) row = s.dims.shape[last];
+  }
+  const int64_t aligned = common_multiple(period, 16);
+  const int64_t unit = aligned <= kTileLength ? aligned : period;
+  state.length = kTileLength / unit * unit;
+  state.row = 0;
+  if (row > 0 && period == 1) {
+    state.row = row;
+    const int64_t pieces = ceil_div(row, kTileLength);
+    state.length = smaller(kTileLength, round_up(ceil_div(row, pieces), 16));
+  }
+}
+
+// Consecutive positions, as `index` gives them.
+template <class T>
+void fill_index(T* y, int64_t start, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + i);
+}
+
+struct Position {
+  int64_t index[kMaxRank];
+  int64_t offset;  // in elements
+};
+Position position_of(const Dims& dims, int64_t i) {
+  Position at{};
+  for (int d = dims.rank - 1; d >= 0; --d) {
+    at.index[d] = i % dims.shape[d];
+    i /= dims.shape[d];
+    at.offset += at.index[d] * dims.strides[d];
+  }
+  return at;
+}
+
+// y[i] = element start + i of a strided operand: runs along the innermost dimension, an odometer over the others.
+template <class T, class S>
+void gather(T* y, const S* x, const Dims& dims, int64_t start, int64_t n) {
+  Position at = position_of(dims, start);
+  const int last = dims.rank - 1;
+  const int64_t stride = dims.strides[last];
+  while (n > 0) {
+    const int64_t run = smaller(n, dims.shape[last] - at.index[last]);
+    const S* p = x + at.offset;
+    if (stride == 0) {
+      const T value = static_cast<T>(*p);
+      for (int64_t i = 0; i < run; ++i) y[i] = value;
+    } else if (stride == 1) {
+      widen(p, y, run);
+    } else {
+      for (int64_t i = 0; i < run; ++i) y[i] = static_cast<T>(p[i * stride]);
+    }
+    y += run;
+    n -= run;
+    at.offset -= at.index[last] * stride;
+    at.index[last] = 0;
+    for (int d = last - 1; d >= 0; --d) {
+      at.offset += dims.strides[d];
+      if (++at.index[d] < dims.shape[d]) break;
+      at.offset -= dims.strides[d] * dims.shape[d];
+      at.index[d] = 0;
+    }
+  }
+}
+
+template <class T>
+void gather_any(T* y, const char* x, Dtype dtype, const Dims& dims, int64_t start, int64_t n) {
+  switch (dtype) {
+    case Dtype::f32:
+      return gather(y, reinterpret_cast<const float*>(x), dims, start, n);
+    case Dtype::f64:
+      return gather(y, reinterpret_cast<const double*>(x), dims, start, n);
+    case Dtype::i32:
+      return gather(y, reinterpret_cast<const int32_t*>(x), dims, start, n);
+    case Dtype::u8:
+    case Dtype::boolean:
+      return gather(y, reinterpret_cast<const uint8_t*>(x), dims, start, n);
+  }
+}
+
+template <class T>
+void splat(T* y, T value) {
+  for (int64_t i = 0; i < kSplatBytes / static_cast<int64_t>(sizeof(T)); ++i) y[i] = value;
+}
+
+template <class T>
+struct Register {
+  TileArgument<T> value;
+  int64_t phase, filled;  // of a periodic load: position in the period where the slot starts, elements that it holds
+};
+
+// Runs a prepared tile. All that lasts from tile to tile lies in scratch: slots, one to spread a repeated value, the
+// repeated values, the registers.
+template <class T>
+class Machine {
+ public:
+  Machine(const Call& call, const State& state, char* scratch, bool writes)
+      : call_(call), state_(state), slots_(reinterpret_cast<T*>(scratch)), writes_(writes) {
+    splats_ = slots_ + (state.slot_count + 1) * kTileLength;
+    registers_ = reinterpret_cast<Register<T>*>(splats_ + state.step_count * kSplat);
+  }
+
+  // Computes what stays the same in all tiles, and finds out which outputs must not be written early.
+  void begin() {
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      T value;
+      if (s.op == TileOp::constant) {
+        value = static_cast<T>(call_.tile->steps[i].value);
+      } else if (s.op == TileOp::uniform) {
+        value = static_cast<T>(call_.uniforms[s.args[0]]);
+      } else if (s.op == TileOp::load && s.access == Access::scalar) {
+        value = element_in<T>(operand(s).data, s.dtype);
+      } else {
+        registers_[i].filled = 0;
+        continue;
+      }
+      splat(splats_ + i * kSplat, value);
+      registers_[i].value = {splats_ + i * kSplat, 0};
+    }
+    if (!writes_) return;
+    for (int j = 0; j < state_.store_count; ++j) early_[j] = !state_.deferred[j];
+    for (int h = 0; h < state_.hazard_count; ++h) {
+      const Hazard& hazard = state_.hazards[h];
+      if (store(hazard.store).data == operand_of(call_, state_.first_input, state_.own_outputs, hazard.operand).data)
+        early_[hazard.store] = false;
+    }
+  }
+
+  void tile(int64_t start, int n) {
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (s.op == TileOp::load) {
+        load(registers_[i], s, start, n);
+      } else if (s.op == TileOp::index) {
+        fill_index(slot(s), start, n);
+        registers_[i].value = {slot(s), -1};
+      } else if (!defines_itself(s.op)) {
+        TileArgument<T> args[3];
+        for (int k = 0; k < 3; ++k) args[k] = registers_[s.args[k]].value;
+        const bool early = writes_ && s.direct != kNone && early_[s.direct];
+        T* y = early ? reinterpret_cast<T*>(store(s.direct).data) + start : slot(s);
+        tile_functions<T>[static_cast<int>(s.op)](y, args, n);
+        registers_[i].value = {y, -1};
+      }
+    }
+    if (!writes_) return;
+    for (int j = 0; j < state_.store_count; ++j)
+      if (!early_[j]) write(j, start, n);
+  }
+
+  // The register of store 0, spread out if it is one repeated value.
+  const T* result(int n) const {
+    const TileArgument<T> r = registers_[state_.stores[0]].value;
+    if (r.mask != 0) return r.data;
+    T* spread = slots_ + state_.slot_count * kTileLength;
+    copy(spread, r, n);
+    return spread;
+  }
+
+ private:
+  static constexpr int64_t kSplat = kSplatBytes / static_cast<int64_t>(sizeof(T));
+
+  const View& operand(const Step& s) const {
+    return operand_of(call_, state_.first_input, state_.own_outputs, s.args[0]);
+  }
+  const View& store(int j) const { return call_.outputs[state_.own_outputs + j]; }
+  T* slot(const Step& s) const { return slots_ + s.slot * kTileLength; }
+  static void copy(T* y, const TileArgument<T>& x, int n) {
+    tile_functions<T>[static_cast<int>(TileOp::load)](y, &x, n);
+  }
+
+  void load(Register<T>& r, const Step& s, int64_t start, int n) {
+    const char* data = operand(s).data;
+    const bool own = s.dtype == kDtype<T>;
+    switch (s.access) {
+      case Access::scalar:
+        return;  // since `begin`
+      case Access::contiguous:
+        if (own && !s.copied) {
+          r.value = {reinterpret_cast<const T*>(data) + start, -1};
+        } else {
+          convert_in<T>(data + start * static_cast<int64_t>(size_of(s.dtype)), s.dtype, slot(s), n);
+          r.value = {slot(s), -1};
+        }
+        return;
+      case Access::periodic: {
+        const int64_t phase = start % period_of(s.dims);
+        if (r.filled < n || r.phase != phase) {
+          gather_any(slot(s), data, s.dtype, s.dims, phase, n);
+          r = {{slot(s), -1}, phase, n};
+        }
+        return;
+      }
+      case Access::strided:
+        break;
+    }
+    const int last = s.dims.rank - 1;
+    const int64_t stride = s.dims.strides[last];
+    r.value = {slot(s), -1};
+    if (stride == 0 || (stride == 1 && own)) {
+      const Position at = position_of(s.dims, start);
+      if (at.index[last] + n <= s.dims.shape[last]) {  // the tile lies within one row
+        if (stride == 1) {
+          r.value = {reinterpret_cast<const T*>(data) + at.offset, -1};
+        } else {
+          splat(slot(s), element_in<T>(data + at.offset * static_cast<int64_t>(size_of(s.dtype)), s.dtype));
+          r.value = {slot(s), 0};
+        }
+        return;
+      }
+    }
+    gather_any(slot(s), data, s.dtype, s.dims, start, n);
+  }
+
+  void write(int j, int64_t start, int n) {
+    const View& out = store(j);
+    const TileArgument<T>& r = registers_[state_.stores[j]].value;
+    const int64_t width = static_cast<int64_t>(size_of(out.dtype));
+    char* to = out.data + start * width;
+    if (out.dtype == kDtype<T>) {
+      copy(reinterpret_cast<T*>(to), r, n);
+    } else if (r.mask != 0) {
+      convert_out(r.data, to, out.dtype, n);
+    } else {
+      for (int64_t i = 0; i < n; i += kSplat) convert_out(r.data, to + i * width, out.dtype, smaller(kSplat, n - i));
+    }
+  }
+
+  const Call& call_;
+  const State& state_;
+  T *slots_, *splats_;
+  Register<T>* registers_;
+  bool writes_;
+  bool early_[kMaxOperands];  // stores that their steps write themselves
+};
+
+template <class T>
+void run_all(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
+  Machine<T> machine(call, state, scratch, true);
+  machine.begin();
+  const int64_t end = start + count;
+  while (start < end) {
+    int64_t n = smaller(state.length, end - start);
+    if (state.row) n = smaller(n, state.row - start % state.row);
+    machine.tile(start, static_cast<int>(n));
+    start += n;
+  }
+}
+
+template <class T>
+const void* evaluate(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
+  Machine<T> machine(call, state, scratch, false);
+  machine.tile(start, static_cast<int>(count));
+  return machine.result(static_cast<int>(count));
+}
+
+// Nanoseconds per 64-byte register, a rough measure for cutting work.
+double cost_of(TileOp op, Dtype dtype) {
+  const double wide = dtype == Dtype::f64 ? 1.5 : 1;
+  switch (op) {
+    case TileOp::load:
+    case TileOp::constant:
+    case TileOp::uniform:
+      return 0;
+    case TileOp::exp:
+    case TileOp::expm1:
+    case TileOp::log:
+    case TileOp::log1p:
+    case TileOp::sin:
+    case TileOp::cos:
+    case TileOp::tanh:
+    case TileOp::sigmoid:
+      return 16 * wide;
+    case TileOp::erf:
+      return 30 * wide;
+    case TileOp::pow:
+      return 60 * wide;
+    case TileOp::mod:
+      return 10 * wide;
+    case TileOp::index:
+      return 8;
+    case TileOp::div:
+    case TileOp::sqrt:
+      return 4 * wide;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
+  if (call.tile == nullptr) return "a tile is missing";
+  const Tile& tile = *call.tile;
+  if (!is_float(tile.dtype)) return "a tile computes in f32 or f64";
+  if (tile.step_count < 1 || tile.step_count > kMaxTileSteps) return "a tile has 1 to 256 steps";
+  if (tile.store_count != call.output_count - own_outputs) return "a tile needs one output for each of its stores";
+  if (own_outputs == 0 && tile.store_count == 0) return "a tile stores nothing";
+  if (call.input_count < own_inputs) return "the kernel's own inputs are missing";
+  const int operands = call.input_count - own_inputs + own_outputs;
+  for (int k = 0; k < operands; ++k)
+    if (!same_shape(operand_of(call, own_inputs, own_outputs, k), tile.rank, tile.shape))
+      return "a tile's operands must have the tile's shape (broadcast by strides of 0)";
+  for (int i = 0; i < tile.step_count; ++i)
+    if (tile.steps[i].op == TileOp::load && tile.steps[i].args[0] >= operands)
+      return "a tile loads an operand that does not exist";
+  for (int j = own_outputs; j < call.output_count; ++j) {
+    if (!same_shape(call.outputs[j], tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
+    if (!is_contiguous(call.outputs[j])) return "a tile's outputs must be row-major contiguous";
+  }
+  return nullptr;
+}
+
+size_t tile_state_size(const Call& call) {
+  return sizeof(State) + static_cast<size_t>(call.tile->step_count) * sizeof(Step);
+}
+
+size_t tile_scratch(const Call& call) {
+  const Tile& tile = *call.tile;
+  const int64_t slots = most_slots(tile) + 1;
+  const int64_t each = kSplatBytes + static_cast<int64_t>(sizeof(Register<double>));
+  return static_cast<size_t>(slots * kTileLength * static_cast<int64_t>(size_of(tile.dtype)) + tile.step_count * each);
+}
+
+double tile_cost(const Call& call) {
+  const Tile& tile = *call.tile;
+  double arithmetic = 0, bytes = 0;
+  for (int i = 0; i < tile.step_count; ++i) {
+    arithmetic += cost_of(tile.steps[i].op, tile.dtype) * static_cast<double>(size_of(tile.dtype)) / 64;
+    if (tile.steps[i].op == TileOp::load) bytes += 4;
+  }
+  for (int j = 0; j < tile.store_count; ++j) bytes += 4;
+  const double memory = bytes * 0.08;
+  return arithmetic > memory ? arithmetic : memory;
+}
+
+void tile_run(const Call& call, const void* memory, int64_t start, int64_t count, char* scratch) {
+  const State& state = *static_cast<const State*>(memory);
+  if (call.tile->dtype == Dtype::f32)
+    run_all<float>(call, state, start, count, scratch);
+  else
+    run_all<double>(call, state, start, count, scratch);
+}
+
+void tile_begin(const Call& call, const void* memory, char* scratch) {
+  const State& state = *static_cast<const State*>(memory);
+  if (call.tile->dtype == Dtype::f32)
+    Machine<float>(call, state, scratch, false).begin();
+  else
+    Machine<double>(call, state, scratch, false).begin();
+}
+
+const void* tile_eval(const Call& call, const void* memory, int64_t start, int64_t count, char* scratch) {
+  const State& state = *static_cast<const State*>(memory);
+  if (call.tile->dtype == Dtype::f32) return evaluate<float>(call, state, start, count, scratch);
+  return evaluate<double>(call, state, start, count, scratch);
+}
+
+void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memory) {
+  const Tile& tile = *call.tile;
+  State& state = *static_cast<State*>(memory);
+  state.step_count = tile.step_count;
+  state.store_count = tile.store_count;
+  state.first_input = own_inputs;
+  state.own_outputs = own_outputs;
+  state.hazard_count = 0;
+  const int64_t size = elements(tile);
+
+  int last_use[kMaxTileSteps];
+  for (int i = 0; i < tile.step_count; ++i) {
+    const TileStep& from = tile.steps[i];
+    Step& s = state.steps[i];
+    s = Step{};
+    s.op = from.op;
+    s.slot = s.direct = kNone;
+    last_use[i] = i;
+    if (s.op == TileOp::load) {
+      const View& v = operand_of(call, own_inputs, own_outputs, from.args[0]);
+      s.dtype = v.dtype;
+      s.dims = merged(v);
+      s.access = access_of(s.dims, size);
+      s.args[0] = static_cast<int16_t>(from.args[0]);
+    } else if (s.op == TileOp::uniform) {
+      s.args[0] = static_cast<int16_t>(from.args[0]);
+    } else if (!defines_itself(s.op)) {
+      const int arity = arity_of(s.op);
+      for (int k = 0; k < 3; ++k) s.args[k] = static_cast<int16_t>(from.args[k < arity ? k : 0]);
+      for (int k = 0; k < arity; ++k) last_use[from.args[k]] = i;
+    }
+  }
+  choose_length(state);
+
+  // A stored register is written straight to its output by the step that defines it; a second store of it is a copy.
+  for (int j = 0; j < tile.store_count; ++j) {
+    const int r = tile.stores[j];
+    Step& s = state.steps[r];
+    state.stores[j] = static_cast<int16_t>(r);
+    const bool direct = !defines_itself(s.op) && s.direct == kNone && call.outputs[own_outputs + j].dtype == tile.dtype;
+    state.deferred[j] = !direct;
+    if (direct) s.direct = static_cast<int16_t>(j);
+    if (s.op == TileOp::load && tile.store_count > 1) s.copied = true;
+    last_use[r] = tile.step_count;
+  }
+  // ... unless the output is the operand of a load that is read later.
+  for (int j = 0; j < tile.store_count; ++j) {
+    if (state.deferred[j]) continue;
+    for (int i = 0; i < tile.step_count; ++i) {
+      const Step& s = state.steps[i];
+      if (s.op != TileOp::load || last_use[i] <= state.stores[j]) continue;
+      if (state.hazard_count == kMaxOperands) {  // a chain of many in-place pairs: copy this one always
+        state.deferred[j] = true;
+        state.steps[state.stores[j]].direct = kNone;
+        break;
+      }
+      state.hazards[state.hazard_count++] = {static_cast<int16_t>(j), s.args[0]};
+    }
+  }
+
+  // Slots. A result may take the slot of an argument that dies with it, as each lane is read before it is written; but
+  // not a load's slot, which may hold one repeated register or the whole run's period.
+  bool taken[2 * kMaxTileSteps] = {};
+  state.slot_count = 0;
+  for (int i = 0; i < tile.step_count; ++i) {
+    Step& s = state.steps[i];
+    const auto release = [&](bool afterwards) {
+      for (int r = 0; r <= i; ++r) {
+        const Step& dead = state.steps[r];
+        if (last_use[r] != i || dead.slot == kNone || (dead.op == TileOp::load || r == i) != afterwards) continue;
+        if (dead.op != TileOp::load || dead.access != Access::periodic) taken[dead.slot] = false;
+      }
+    };
+    const bool in_place = s.op == TileOp::load && s.access == Access::contiguous && s.dtype == tile.dtype && !s.copied;
+    const bool splatted =
+        s.op == TileOp::constant || s.op == TileOp::uniform || (s.op == TileOp::load && s.access == Access::scalar);
+    release(false);
+    if (!in_place && !splatted) {
+      int16_t free = 0;
+      while (taken[free]) ++free;
+      s.slot = free;
+      taken[free] = true;
+      if (free + 1 > state.slot_count) state.slot_count = free + 1;
+    }
+    release(true);
+  }
+}
+
+namespace {
+
+int64_t task_length(const Call& call) {
+  const double n = kTaskNanoseconds / tile_cost(call);
+  return n < 4096 ? 4096 : n > 65536 ? 65536 : static_cast<int64_t>(n) / 4096 * 4096;
+}
+
+const char* check(const Call& call) { return tile_check(call, 0, 0); }
+
+void plan(const Call& call, Plan& plan) {
+  const int64_t size = elements(*call.tile), length = task_length(call);
+  plan.phases = 1;
+  plan.tasks[0] = ceil_div(size, length);
+  plan.scratch = tile_scratch(call);
+  plan.state = tile_state_size(call);
+  plan.grain = static_cast<int64_t>(tile_cost(call) * static_cast<double>(smaller(size, length)));
+}
+
+void prepare(const Call& call, void* state) { tile_prepare(call, 0, 0, state); }
+
+void run(const Call& call, const Work& work) {
+  const int64_t size = elements(*call.tile), length = task_length(call), start = work.task * length;
+  tile_run(call, work.state, start, smaller(length, size - start), work.scratch);
+}
+
+}  // namespace
+
+const Kernel tile_kernel = {"tile", false, false, check, plan, prepare, run};
+
+}  // namespace nabla::NABLA_ISA
