@@ -562,30 +562,33 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     }
   }
 
-  // Slots. A result may take the slot of an argument that dies with it, as each lane is read before it is written; but
-  // not a load's slot, which may hold one repeated register or the whole run's period.
+  // Slots. Periodic loads keep theirs for the whole run. A result may take the slot of an argument that dies with it,
+  // as each lane is read before it is written; but not a load's slot, which may hold one repeated register.
   bool taken[2 * kMaxTileSteps] = {};
   state.slot_count = 0;
+  const auto take = [&](Step& s) {
+    s.slot = 0;
+    while (taken[s.slot]) ++s.slot;
+    taken[s.slot] = true;
+    if (s.slot >= state.slot_count) state.slot_count = s.slot + 1;
+  };
+  const auto is_periodic = [](const Step& s) { return s.op == TileOp::load && s.access == Access::periodic; };
+  for (int i = 0; i < tile.step_count; ++i)
+    if (is_periodic(state.steps[i])) take(state.steps[i]);
   for (int i = 0; i < tile.step_count; ++i) {
     Step& s = state.steps[i];
     const auto release = [&](bool afterwards) {
       for (int r = 0; r <= i; ++r) {
         const Step& dead = state.steps[r];
         if (last_use[r] != i || dead.slot == kNone || (dead.op == TileOp::load || r == i) != afterwards) continue;
-        if (dead.op != TileOp::load || dead.access != Access::periodic) taken[dead.slot] = false;
+        if (!is_periodic(dead)) taken[dead.slot] = false;
       }
     };
     const bool in_place = s.op == TileOp::load && s.access == Access::contiguous && s.dtype == tile.dtype && !s.copied;
     const bool splatted =
         s.op == TileOp::constant || s.op == TileOp::uniform || (s.op == TileOp::load && s.access == Access::scalar);
     release(false);
-    if (!in_place && !splatted) {
-      int16_t free = 0;
-      while (taken[free]) ++free;
-      s.slot = free;
-      taken[free] = true;
-      if (free + 1 > state.slot_count) state.slot_count = free + 1;
-    }
+    if (!in_place && !splatted && !is_periodic(s)) take(s);
     release(true);
   }
 }

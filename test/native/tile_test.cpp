@@ -1,0 +1,443 @@
+// The tile machine against a plain interpreter in scalar code: every op, tails, dtypes, broadcasting, in-place, NaN
+// rules.
+#include <cmath>
+
+#include "isas.h"
+
+namespace nabla::test {
+namespace {
+
+class TileTest : public KernelTest {
+ protected:
+  Outcome run_tile(const Ask& ask, bool backwards = false) { return run(kernel("tile"), ask, backwards); }
+};
+NABLA_ON_EVERY_ISA(TileTest);
+
+constexpr const char* kOpNames[] = {
+#define X(name, arity) #name,
+    NABLA_TILE_OPS(X)
+#undef X
+};
+constexpr int kArity[] = {
+#define X(name, arity) arity,
+    NABLA_TILE_OPS(X)
+#undef X
+};
+
+double floored_mod(double a, double b) {
+  double r = std::fmod(a, b);
+  if (r != 0 && (r < 0) != (b < 0)) r += b;
+  return r;
+}
+
+// What docs/kernels.md says each op is, in double.
+double meaning(TileOp op, double a, double b, double c) {
+  switch (op) {
+    case TileOp::neg:
+      return -a;
+    case TileOp::abs:
+      return std::fabs(a);
+    case TileOp::sign:
+      return std::isnan(a) ? a : a > 0 ? 1 : a < 0 ? -1 : 0;
+    case TileOp::exp:
+      return std::exp(a);
+    case TileOp::expm1:
+      return std::expm1(a);
+    case TileOp::log:
+      return std::log(a);
+    case TileOp::log1p:
+      return std::log1p(a);
+    case TileOp::sqrt:
+      return std::sqrt(a);
+    case TileOp::sin:
+      return std::sin(a);
+    case TileOp::cos:
+      return std::cos(a);
+    case TileOp::tanh:
+      return std::tanh(a);
+    case TileOp::sigmoid:
+      return 1 / (1 + std::exp(-a));
+    case TileOp::erf:
+      return std::erf(a);
+    case TileOp::floor:
+      return std::floor(a);
+    case TileOp::ceil:
+      return std::ceil(a);
+    case TileOp::round:
+      return std::nearbyint(a);
+    case TileOp::trunc:
+      return std::trunc(a);
+    case TileOp::logical_not:
+      return a == 0;
+    case TileOp::add:
+      return a + b;
+    case TileOp::sub:
+      return a - b;
+    case TileOp::mul:
+      return a * b;
+    case TileOp::div:
+      return a / b;
+    case TileOp::pow:
+      return std::pow(a, b);
+    case TileOp::mod:
+      return floored_mod(a, b);
+    case TileOp::maximum:
+      return std::isnan(a) || std::isnan(b) ? NAN : std::fmax(a, b);
+    case TileOp::minimum:
+      return std::isnan(a) || std::isnan(b) ? NAN : std::fmin(a, b);
+    case TileOp::eq:
+      return a == b;
+    case TileOp::ne:
+      return a != b;
+    case TileOp::lt:
+      return a < b;
+    case TileOp::le:
+      return a <= b;
+    case TileOp::gt:
+      return a > b;
+    case TileOp::ge:
+      return a >= b;
+    case TileOp::logical_and:
+      return a != 0 && b != 0;
+    case TileOp::logical_or:
+      return a != 0 || b != 0;
+    case TileOp::where:
+      return a != 0 ? b : c;
+    default:
+      ADD_FAILURE() << "no meaning";
+      return 0;
+  }
+}
+
+template <class T>
+void expect_close(T got, double want, double ulps, const std::string& what) {
+  const T rounded = static_cast<T>(want);
+  if (std::isnan(want)) {
+    EXPECT_TRUE(std::isnan(got)) << what << ": got " << got << ", want NaN";
+  } else if (std::isinf(rounded) || std::isinf(got)) {
+    EXPECT_EQ(got, rounded) << what;
+  } else {
+    const T unit = std::nextafter(std::fabs(rounded), T(INFINITY)) - std::fabs(rounded);
+    EXPECT_LE(std::fabs(static_cast<double>(got) - want), ulps * static_cast<double>(unit))
+        << what << ": got " << got << ", want " << want;
+  }
+}
+
+template <class T>
+void every_op(const Kernel& kernel) {
+  const T nan = static_cast<T>(NAN), inf = static_cast<T>(INFINITY);
+  const std::vector<T> special = {0,      T(-0.0), 1,   -1,   2,   -2,      T(0.5),    T(-0.5),
+                                  T(1.5), T(2.5),  inf, -inf, nan, T(1e30), T(-1e-30), 3};
+  Random random(7);
+  for (int op = static_cast<int>(TileOp::neg); op < static_cast<int>(TileOp::count); ++op) {
+    for (int64_t n : {0, 1, 3, 7, 8, 15, 16, 17, 31, 257, 521, 1031}) {
+      std::vector<T> a = random.values<T>(n, -4, 4), b = random.values<T>(n, -4, 4), c = random.values<T>(n);
+      if (n > 256)  // all pairs of special values
+        for (int64_t i = 0; i < 256; ++i) a[i] = special[i / 16], b[i] = special[i % 16];
+      Array<T> x({n}, a), y({n}, b), z({n}, c), out({n});
+      TileBuilder t(dtype_of<T>, {n});
+      const int p = t.load(0), q = t.load(1), r = t.load(2);
+      t.store(t.op(static_cast<TileOp>(op), p, q, r));
+      const Outcome o = run(kernel, {{out.view()}, {x.view(), y.view(), z.view()}, {}, t.tile()});
+      ASSERT_EQ(o.complaint, "");
+      EXPECT_TRUE(out.memory.intact()) << kOpNames[op] << " n = " << n;
+      for (int64_t i = 0; i < n; ++i)
+        expect_close<T>(out[i], meaning(static_cast<TileOp>(op), a[i], b[i], c[i]), 3.5,
+                        std::string(kOpNames[op]) + "(" + std::to_string(a[i]) + ", " + std::to_string(b[i]) + ")");
+    }
+  }
+}
+TEST_P(TileTest, EveryOpF32) { every_op<float>(kernel("tile")); }
+TEST_P(TileTest, EveryOpF64) { every_op<double>(kernel("tile")); }
+
+// A random chain over random operands, evaluated element by element.
+struct Chain {
+  TileBuilder builder;
+  std::vector<TileStep> steps;
+  std::vector<int> stores;
+};
+double value_at(const Tile& tile, int reg, const std::vector<std::vector<double>>& operands, int64_t i,
+                const std::vector<double>& uniforms) {
+  std::vector<double> r(tile.step_count);
+  for (int s = 0; s < tile.step_count; ++s) {
+    const TileStep& step = tile.steps[s];
+    if (step.op == TileOp::load)
+      r[s] = operands[step.args[0]][i];
+    else if (step.op == TileOp::constant)
+      r[s] = step.value;
+    else if (step.op == TileOp::uniform)
+      r[s] = uniforms[step.args[0]];
+    else if (step.op == TileOp::index)
+      r[s] = static_cast<double>(i);
+    else
+      r[s] = meaning(step.op, r[step.args[0]], r[step.args[1]], r[step.args[2]]);
+  }
+  return r[reg];
+}
+
+// Strides that lay out `shape` in one of many ways: contiguous, broadcast along any dimensions, permuted, padded,
+// reversed.
+struct Layout {
+  Shape strides;
+  int64_t offset, memory;
+};
+Layout random_layout(const Shape& shape, Random& random) {
+  const int rank = static_cast<int>(shape.size());
+  Layout l{Shape(rank, 0), 0, 1};
+  if (random.below(3) == 0) {
+    l.strides = contiguous(shape);
+    l.memory = product(shape);
+    return l;
+  }
+  std::vector<int> order(rank);
+  std::iota(order.begin(), order.end(), 0);
+  if (random.below(2))
+    std::reverse(order.begin(), order.end());
+  else if (random.below(3) == 0)
+    for (int i = rank - 1; i > 0; --i) std::swap(order[i], order[random.below(i + 1)]);
+  const int64_t pad = random.below(3) == 0 ? 2 : 1;
+  int64_t step = pad;
+  for (int d : order) {
+    if (random.below(3) == 0) continue;  // broadcast
+    l.strides[d] = step;
+    step *= std::max<int64_t>(shape[d], 1);
+    if (random.below(8) == 0) {
+      l.offset += l.strides[d] * (std::max<int64_t>(shape[d], 1) - 1);
+      l.strides[d] = -l.strides[d];
+    }
+  }
+  l.memory = step;
+  return l;
+}
+
+template <class T>
+void random_chains(const Kernel& kernel, uint64_t seed) {
+  Random random(seed);
+  const std::vector<Shape> shapes = {{},
+                                     {1},
+                                     {6},
+                                     {37, 6},
+                                     {1000, 10},
+                                     {3, 700},
+                                     {5, 1},
+                                     {2, 3, 4, 5},
+                                     {17, 130},
+                                     {9, 255},
+                                     {4, 1024},
+                                     {0, 3},
+                                     {3, 0},
+                                     {64, 64, 3},
+                                     {2, 5, 300},
+                                     {1, 7, 1, 9},
+                                     {2, 2, 2, 2, 2, 2, 2, 2},
+                                     {70000},
+                                     {300, 300}};
+  const Shape shape = shapes[random.below(static_cast<int64_t>(shapes.size()))];
+  const int64_t size = product(shape);
+  const int operand_count = 1 + static_cast<int>(random.below(5));
+  std::vector<std::unique_ptr<Array<T>>> floats;
+  std::vector<std::unique_ptr<Array<int32_t>>> ints;
+  std::vector<std::unique_ptr<Array<uint8_t>>> bytes;
+  std::vector<std::vector<double>> logical;
+  Ask ask;
+  TileBuilder t(dtype_of<T>, shape);
+  std::vector<int> registers;
+  for (int k = 0; k < operand_count; ++k) {
+    const Layout l = random_layout(shape, random);
+    View v;
+    std::vector<double> memory(l.memory);
+    const int64_t kind = random.below(5);
+    if (kind == 0) {
+      ints.push_back(std::make_unique<Array<int32_t>>(Shape{l.memory}));
+      for (int64_t i = 0; i < l.memory; ++i)
+        memory[i] = (*ints.back())[i] = static_cast<int32_t>(random.below(100)) - 50;
+      v = ints.back()->strided(shape, l.strides, l.offset);
+    } else if (kind == 1) {
+      bytes.push_back(std::make_unique<Array<uint8_t>>(Shape{l.memory}));
+      for (int64_t i = 0; i < l.memory; ++i) memory[i] = (*bytes.back())[i] = static_cast<uint8_t>(random.below(256));
+      v = bytes.back()->strided(shape, l.strides, l.offset);
+    } else {
+      floats.push_back(std::make_unique<Array<T>>(Shape{l.memory}, random.values<T>(l.memory)));
+      for (int64_t i = 0; i < l.memory; ++i) memory[i] = (*floats.back())[i];
+      v = floats.back()->strided(shape, l.strides, l.offset);
+    }
+    ask.inputs.push_back(v);
+    std::vector<double> values(size);
+    for (int64_t i = 0; i < size; ++i) {
+      int64_t rest = i, at = l.offset;
+      for (int d = static_cast<int>(shape.size()) - 1; d >= 0; --d)
+        at += rest % shape[d] * l.strides[d], rest /= shape[d];
+      values[i] = memory[at];
+    }
+    logical.push_back(values);
+    registers.push_back(t.load(k));
+  }
+  registers.push_back(t.constant(0.75));
+  registers.push_back(t.uniform(1));
+  if (random.below(3) == 0) registers.push_back(t.op(TileOp::sin, t.index()));
+  ask.uniforms = {100, -0.5};
+  const TileOp ops[] = {TileOp::add,  TileOp::sub,   TileOp::mul, TileOp::maximum, TileOp::neg,
+                        TileOp::tanh, TileOp::where, TileOp::lt,  TileOp::abs};
+  const int64_t length = random.below(12);
+  const auto pick = [&] { return registers[random.below(static_cast<int64_t>(registers.size()))]; };
+  for (int64_t i = 0; i < length; ++i) {
+    // tanh keeps values, and with them the error of f32, small
+    const TileOp op = ops[random.below(9)];
+    registers.push_back(t.op(TileOp::tanh, t.op(op, pick(), pick(), pick())));
+  }
+  const int store_count = 1 + static_cast<int>(random.below(3));
+  std::vector<int> stores;
+  std::vector<std::unique_ptr<Array<T>>> outs;
+  for (int j = 0; j < store_count; ++j) {
+    stores.push_back(pick());
+    t.store(stores.back());
+    // In place of a contiguous float operand, if one is free, else into fresh memory.
+    bool placed = false;
+    if (random.below(2)) {
+      for (View& in : ask.inputs) {
+        Ask probe;
+        bool used = in.dtype != dtype_of<T>;
+        for (View& out : ask.outputs) used = used || out.data == in.data;
+        int64_t step = 1;
+        for (int d = in.rank - 1; d >= 0; --d)
+          used = used || (in.shape[d] != 1 && in.strides[d] != step), step *= in.shape[d];
+        if (!used) {
+          ask.outputs.push_back(in);
+          placed = true;
+          break;
+        }
+      }
+    }
+    if (!placed) {
+      outs.push_back(std::make_unique<Array<T>>(shape));
+      ask.outputs.push_back(outs.back()->view());
+    }
+  }
+  ask.tile = t.tile();
+  const Outcome o = run(kernel, ask, random.below(2));
+  ASSERT_EQ(o.complaint, "") << "seed " << seed;
+  for (auto& a : floats) ASSERT_TRUE(a->memory.intact()) << "seed " << seed;
+  for (auto& a : outs) ASSERT_TRUE(a->memory.intact()) << "seed " << seed;
+  for (int j = 0; j < store_count; ++j) {
+    const T* got = reinterpret_cast<const T*>(ask.outputs[j].data);
+    const int64_t stride = std::max<int64_t>(1, size / 5000);
+    for (int64_t i = 0; i < size; i += i < 1100 ? 1 : stride) {
+      const double want = value_at(*ask.tile, stores[j], logical, i, ask.uniforms);
+      // A comparison of nearly equal values may fall either way in f32: skip what is discontinuous there by tolerance.
+      const double error = std::fabs(static_cast<double>(got[i]) - want);
+      ASSERT_LE(error, (sizeof(T) == 4 ? 2e-4 : 1e-12) * (1 + std::fabs(want)))
+          << "seed " << seed << " store " << j << " element " << i;
+    }
+  }
+}
+TEST_P(TileTest, RandomChainsF64) {
+  for (uint64_t seed = 1; seed <= 400; ++seed) random_chains<double>(kernel("tile"), seed);
+}
+TEST_P(TileTest, RandomChainsF32) {
+  for (uint64_t seed = 1; seed <= 400; ++seed) random_chains<float>(kernel("tile"), seed);
+}
+
+TEST_P(TileTest, InPlaceOperandIsReadBeforeItIsWritten) {
+  // a := -b, c := a + b, with a's old value still needed after the first step has its result.
+  const int64_t n = 1500;
+  Random random(3);
+  const std::vector<float> av = random.values<float>(n), bv = random.values<float>(n);
+  Array<float> a({n}, av), b({n}, bv), c({n});
+  TileBuilder t(Dtype::f32, {n});
+  const int y = t.load(1), negated = t.op(TileOp::neg, y), x = t.load(0);
+  t.store(negated);
+  t.store(t.op(TileOp::add, x, y));
+  ASSERT_EQ(run_tile({{a.view(), c.view()}, {a.view(), b.view()}, {}, t.tile()}).complaint, "");
+  for (int64_t i = 0; i < n; ++i) {
+    ASSERT_EQ(a[i], -bv[i]);
+    ASSERT_EQ(c[i], av[i] + bv[i]);
+  }
+}
+
+TEST_P(TileTest, SwapInPlace) {
+  const int64_t n = 1500;
+  Random random(4);
+  const std::vector<double> av = random.values<double>(n), bv = random.values<double>(n);
+  Array<double> a({n}, av), b({n}, bv);
+  TileBuilder t(Dtype::f64, {n});
+  const int x = t.load(0), y = t.load(1);
+  t.store(y);
+  t.store(x);
+  ASSERT_EQ(run_tile({{a.view(), b.view()}, {a.view(), b.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_EQ(a.values(), bv);
+  EXPECT_EQ(b.values(), av);
+}
+
+template <class T>
+void conversions(const Kernel& kernel) {
+  const std::vector<T> x = {0,
+                            T(-0.0),
+                            T(0.9),
+                            T(-0.9),
+                            T(1.5),
+                            T(-1.5),
+                            255,
+                            256,
+                            T(300.7),
+                            -1,
+                            T(3e9),
+                            T(-3e9),
+                            T(INFINITY),
+                            T(-INFINITY),
+                            T(NAN),
+                            T(2147483648.0),
+                            T(-2147483648.0),
+                            T(1e-30),
+                            T(254.99),
+                            7,
+                            8,
+                            9,
+                            10};
+  const int64_t n = static_cast<int64_t>(x.size());
+  Array<T> in({n}, x);
+  Array<int32_t> i32({n});
+  Array<uint8_t> u8({n}), boolean({n});
+  Array<float> f32({n});
+  Array<double> f64({n});
+  TileBuilder t(dtype_of<T>, {n});
+  const int r = t.load(0);
+  for (int j = 0; j < 5; ++j) t.store(r);
+  ASSERT_EQ(
+      run(kernel,
+          {{i32.view(), u8.view(), boolean.view(Dtype::boolean), f32.view(), f64.view()}, {in.view()}, {}, t.tile()})
+          .complaint,
+      "");
+  for (int64_t i = 0; i < n; ++i) {
+    const double v = x[i];
+    EXPECT_EQ(i32[i], std::isnan(v)        ? 0
+                      : v >= 2147483647    ? INT32_MAX
+                      : v <= -2147483648.0 ? INT32_MIN
+                                           : static_cast<int32_t>(v))
+        << v;
+    EXPECT_EQ(u8[i], !(v > 0) ? 0 : v >= 255 ? 255 : static_cast<uint8_t>(v)) << v;
+    EXPECT_EQ(boolean[i], v != 0 ? 1 : 0) << v;
+    if (!std::isnan(v)) {
+      EXPECT_EQ(f32[i], static_cast<float>(v));
+      EXPECT_EQ(f64[i], v);
+    }
+  }
+  EXPECT_TRUE(i32.memory.intact() && u8.memory.intact() && boolean.memory.intact() && f32.memory.intact() &&
+              f64.memory.intact());
+}
+TEST_P(TileTest, ConversionsFromF32) { conversions<float>(kernel("tile")); }
+TEST_P(TileTest, ConversionsFromF64) { conversions<double>(kernel("tile")); }
+
+TEST_P(TileTest, Complaints) {
+  Array<float> x({4}), y({4}), z({5});
+  TileBuilder t(Dtype::f32, {4});
+  t.store(t.load(0));
+  EXPECT_NE(run_tile({{y.view()}, {z.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_NE(run_tile({{z.view()}, {x.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_NE(run_tile({{}, {x.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_NE(run_tile({{y.strided({4}, {0})}, {x.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_NE(run_tile({{y.view()}, {x.view()}}).complaint, "");
+  EXPECT_EQ(run_tile({{y.view()}, {x.view()}, {}, t.tile()}).complaint, "");
+}
+
+}  // namespace
+}  // namespace nabla::test
