@@ -1,0 +1,96 @@
+/** Operands of the reference kernels: a view whose buffer has been bound to memory, and how elements are found and stored. */
+import type { DType, TypedArray } from "../../base/dtype.js";
+import type { Tile } from "../program.js";
+
+/** What is known of an operand before it has memory. */
+export interface Signature {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+}
+
+export interface Operand extends Signature {
+  /** The whole buffer; element [0, …] is at `offset`. */
+  readonly data: TypedArray;
+  readonly offset: number;
+}
+
+/** One instruction as a kernel sees it: of signatures while it is checked, of operands while it runs. */
+export interface Call<O extends Signature = Operand> {
+  readonly inputs: readonly O[];
+  readonly outputs: readonly O[];
+  readonly attrs: readonly number[];
+  readonly tile: Tile | undefined;
+  readonly uniforms: Float64Array;
+}
+
+export interface ReferenceKernel {
+  /** One sentence on what is wrong with the operands, or null. Counts, bounds and contiguity have been checked before. */
+  check(call: Call<Signature>): string | null;
+  run(call: Call): void;
+}
+
+/** Thrown by a kernel that finds an index outside [0, limit). */
+export class IndexFailure extends Error {
+  constructor(
+    readonly value: number,
+    readonly limit: number,
+  ) {
+    super(`index ${value} is not in [0, ${limit})`);
+  }
+}
+
+/** The elements of a row-major operand, counted from 0. */
+export function elements(x: Operand): TypedArray {
+  return x.data.subarray(x.offset, x.offset + count(x.shape));
+}
+
+export function count(shape: readonly number[]): number {
+  return shape.reduce((n, size) => n * size, 1);
+}
+
+/** Whether the strides are those of a row-major array; those of axes of size 1 do not matter. */
+export function isRowMajor({ shape, strides }: Signature): boolean {
+  let step = 1;
+  for (let d = shape.length - 1; d >= 0; d--) {
+    if (shape[d] !== 1 && strides[d] !== step) return false;
+    step *= shape[d];
+  }
+  return true;
+}
+
+/** Where in `data` the elements [start, start + length) of the row-major iteration space lie. */
+export function locate(x: Operand, start: number, length: number, positions: Float64Array): void {
+  const { shape, strides } = x;
+  const at = new Array<number>(shape.length);
+  let position = x.offset;
+  for (let d = shape.length - 1, rest = start; d >= 0; d--) {
+    at[d] = rest % shape[d];
+    rest = Math.floor(rest / shape[d]);
+    position += at[d] * strides[d];
+  }
+  for (let i = 0; i < length; i++) {
+    positions[i] = position;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      position += strides[d];
+      if (++at[d] < shape[d]) break;
+      position -= at[d] * strides[d];
+      at[d] = 0;
+    }
+  }
+}
+
+/** A number as an element of `dtype`: integers truncate toward zero and saturate, NaN → 0; anything but 0 is true. */
+export function toElement(dtype: DType, value: number): number {
+  switch (dtype) {
+    case "f32":
+    case "f64":
+      return value; // the typed array rounds
+    case "i32":
+      return Math.trunc(Math.min(Math.max(value, -0x80000000), 0x7fffffff)) || 0;
+    case "u8":
+      return Math.trunc(Math.min(Math.max(value, 0), 255)) || 0;
+    case "bool":
+      return value !== 0 ? 1 : 0;
+  }
+}
