@@ -108,10 +108,12 @@ function loopGradient(gys: readonly (Tensor | null)[], loop: Tensor): (Tensor | 
   const x = xs.map(slice);
   const gOut = given.map((i) => slice(gys[i]!));
   const gWatched = watched.map((j) => slice(gys[outputs.length + j]!));
+  // Constants are stood in for while differentiating, so that no gradient takes a path between them outside the loop.
+  const fixed = constants.map((constant) => argument(-1, constant));
 
-  const inner = substitute(outputs, new Map([...carry, ...x, ...constants].map((value, i) => [args[i], value])));
+  const inner = substitute(outputs, new Map([...carry, ...x, ...fixed].map((value, i) => [args[i], value])));
   const seeds = [...smoothCarries.map((j, q) => [inner[j], gCarry[q]] as const), ...given.map((i, q) => [inner[i], gOut[q]] as const)];
-  const wrt = [...carry, ...x, ...constants];
+  const wrt = [...carry, ...x, ...fixed];
   const found = backward(
     seeds.map(([y]) => y),
     seeds.map(([, g]) => g),
@@ -123,12 +125,13 @@ function loopGradient(gys: readonly (Tensor | null)[], loop: Tensor): (Tensor | 
     const q = watched.indexOf(j);
     return q < 0 ? gradientOf(carry[j]) : add(gradientOf(carry[j]), gWatched[q]);
   });
-  const newSums = smoothConstants.map((k, q) => add(sums[q], gradientOf(constants[k])));
+  const newSums = smoothConstants.map((k, q) => add(sums[q], gradientOf(fixed[k])));
   const smoothSlices = xs.map((_, j) => j).filter((j) => isSmooth(xs[j]));
+  const made = substitute([...newCarry, ...newSums, ...smoothSlices.map((j) => gradientOf(x[j]))], new Map(fixed.map((x, k) => [x, constants[k]])));
   const gradient = makeLoop(
     [...gCarry, ...sums, ...carry, ...x, ...gOut, ...gWatched],
-    [...newCarry, ...newSums],
-    smoothSlices.map((j) => gradientOf(x[j])),
+    made.slice(0, start.length),
+    made.slice(start.length),
     start,
     read,
     length,

@@ -77,7 +77,7 @@ export class Values {
   make(op: Op, inputs: readonly Value[], attrs: Attrs, shape: Shape, dtype: DType): Value {
     const [x, y] = inputs;
     const untouched = x !== undefined && sameShape(shape, x.shape) && dtype === x.dtype;
-    if (untouched && (op.name === "stopGradient" || op.name === "cast" || op.name === "reshape" || op.name === "expand")) return x;
+    if (untouched && (op.name === "identity" || op.name === "stopGradient" || op.name === "cast" || op.name === "reshape" || op.name === "expand")) return x;
     if (untouched && (op.name === "mul" || op.name === "div") && isConstant(y, 1)) return x;
     if (op.name === "mul" && isConstant(x, 1) && sameShape(shape, y.shape)) return y;
     if (op.name === "neg" && x.op === op) return x.inputs[0];

@@ -257,6 +257,9 @@ export function stopGradient(value: TensorLike): Tensor {
   return node(stopOp, [x], x.shape, x.dtype);
 }
 
+/** x itself as another node: a point to differentiate by, a copy to read. */
+export const snapshotOp = defineOp({ name: "identity", inputs: ["x"], vjp: { x: (gy) => gy }, lowering: { kind: "tile", emit: (_, [x]) => x } });
+
 /** x clipped to [low, high]. */
 export function clip(x: TensorLike, low: number, high: number): Tensor {
   return minimum(maximum(x, low), high);

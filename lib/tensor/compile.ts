@@ -1,0 +1,206 @@
+/** `compile`: a function of tensors as one program, traced once for each signature and then only run. */
+import { NablaError, TraceError } from "../base/errors.js";
+import { printProgram } from "../compile/print.js";
+import { argument } from "../graph/loop.js";
+import { isDebug, setDebug } from "../graph/op.js";
+import { graphOf } from "../graph/signature.js";
+import { Tensor } from "../graph/tensor.js";
+import { currentTrace, type Guard, Trace, withTrace } from "../graph/trace.js";
+import { Variable } from "../graph/variable.js";
+import { topological } from "../graph/walk.js";
+import type { Device, Storage, Ticket } from "../runtime/device.js";
+import { currentDevice, type Prepared, programCache } from "./devices.js";
+import { checkSources, evaluated, markAssigned, materialize, resultTensor, storageFor, submit } from "./evaluate.js";
+import { collectTensors, mapTree } from "./tree.js";
+import { update } from "./variable.js";
+
+/** A compiled function. Calls are queued in order; each resolves when its results can be read. */
+export interface CompiledFunction<Args extends readonly unknown[], Result> {
+  (...args: Args): Promise<Result>;
+  /** The programs compiled so far, as text. */
+  programs(): string[];
+}
+
+/** Runs submitted ahead of the device before a call waits for its turn. */
+const maxAhead = 16;
+
+/**
+ * Compiles a function of tensors (in any nesting of arrays and objects) into one program that runs without further tracing.
+ *
+ * The function is traced anew for each combination of shapes, dtypes, other arguments, training mode and frozen set. It must
+ * be synchronous and free of outside effects but assignments of variables, which happen once per call.
+ * @example const step = compile((x: Tensor, y: Tensor) => { const loss = …; opt.minimize(loss); return { loss }; });
+ */
+export function compile<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): CompiledFunction<Args, Result> {
+  const variants = new Map<string, Variant[]>();
+
+  const find = (device: Device, args: Args, tensors: Tensor[]): Variant => {
+    let key = device.name;
+    collectTensors(args, tensors, (text) => {
+      key += text;
+    });
+    const known = variants.get(key);
+    const variant = known?.find(({ guards }) => guards.every(({ read, seen }) => Object.is(read(), seen)));
+    if (variant !== undefined) return variant;
+    const traced = trace(device, fn, args);
+    variants.set(key, [...(known ?? []), traced]);
+    return traced;
+  };
+
+  const start = (device: Device, args: Args): Promise<Result> => {
+    const tensors: Tensor[] = [];
+    const variant = find(device, args, tensors);
+    const ticket = runVariant(device, variant, tensors);
+    return device.settled(ticket.ticket).then(
+      () => ticket.result as Result,
+      (error) => {
+        throw located(error, fn, args);
+      },
+    );
+  };
+
+  const call = (...args: Args): Promise<Result> => {
+    if (currentTrace() !== null) {
+      return Promise.reject(new TraceError("a compiled function was called inside another one; call the plain function there", { op: "compile" }));
+    }
+    const device = currentDevice();
+    const turn = turnOf(device);
+    try {
+      return turn === null ? start(device, args) : turn.then(() => start(device, args));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  };
+  return Object.assign(call, {
+    programs: () => [...variants.values()].flat().map(({ prepared }) => printProgram(prepared.program)),
+  });
+}
+
+/** Queues of calls that wait since enough runs are ahead of them. */
+const turns = new WeakMap<Device, Promise<void>>();
+const lastTickets = new WeakMap<Device, Ticket>();
+
+/** Null if a call may be submitted now, else when its turn comes; calls keep their order. */
+function turnOf(device: Device): Promise<void> | null {
+  const waiting = turns.get(device);
+  if (waiting === undefined && device.pending < maxAhead) return null;
+  const turn = (waiting ?? Promise.resolve()).then(async () => {
+    // A failed run has ended as well; its own caller is told.
+    while (device.pending >= maxAhead) await device.settled((lastTickets.get(device) ?? 0) - maxAhead + 1).catch(() => {});
+  });
+  turns.set(device, turn);
+  void turn.then(() => {
+    if (turns.get(device) === turn) turns.delete(device);
+  });
+  return turn;
+}
+
+/** Where the storage of an external place comes from. */
+type Binding =
+  | { readonly kind: "argument"; readonly index: number }
+  | { readonly kind: "variable"; readonly variable: Variable }
+  | { readonly kind: "data"; readonly tensor: Tensor };
+
+/** One traced and compiled form of a function. */
+interface Variant {
+  readonly prepared: Prepared;
+  readonly guards: readonly Guard[];
+  /** By position in the graph; only sources have one. */
+  readonly bindings: ReadonlyMap<number, Binding>;
+  readonly variables: readonly Variable[];
+  readonly uniforms: readonly (() => number)[];
+  readonly outputs: readonly Tensor[];
+  readonly assigned: readonly Variable[];
+  readonly result: unknown;
+}
+
+function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Args) => unknown, args: Args): Variant {
+  const tracing = new Trace();
+  const result = traceInto(tracing, fn, args);
+  const outputs: Tensor[] = [];
+  collectTensors(result, outputs, () => {});
+  const wanted = [...new Set(outputs)];
+  const graph = graphOf(wanted, [...tracing.assigned].map(([target, value]) => update(target, value)));
+  const bindings = new Map<number, Binding>();
+  const variables = new Set<Variable>();
+  for (const x of graph.order) {
+    const { source, position } = x;
+    if (source?.kind === "argument") bindings.set(position, { kind: "argument", index: source.index });
+    if (source?.kind === "data") bindings.set(position, { kind: "data", tensor: x });
+    if (source?.kind === "variable") {
+      bindings.set(position, { kind: "variable", variable: source.variable });
+      variables.add(source.variable);
+    }
+  }
+  checkSources({ ...graph, order: graph.order.filter(({ source }) => source?.kind === "variable") });
+  const prepared = programCache(device).find(graph);
+  return {
+    prepared,
+    guards: tracing.guards,
+    bindings,
+    variables: [...variables],
+    uniforms: prepared.uniforms.map((position) => {
+      const { source } = graph.order[position];
+      if (source?.kind !== "uniform") throw new Error("not a uniform");
+      return source.read;
+    }),
+    outputs: wanted,
+    assigned: [...tracing.assigned.keys()],
+    result,
+  };
+}
+
+/** Calls the function with stand-ins for its tensors. */
+function traceInto<Args extends readonly unknown[]>(tracing: Trace, fn: (...args: Args) => unknown, args: Args): unknown {
+  let index = 0;
+  const standIns = mapTree(args, (leaf) => (leaf instanceof Tensor ? argument(index++, leaf) : leaf)) as unknown as Args;
+  const result = withTrace(tracing, () => fn(...standIns));
+  if (result instanceof Promise) {
+    result.catch(() => {});
+    throw new TraceError("compile: the function is async; it must return its tensors directly, values do not exist while it is traced", { op: "compile" });
+  }
+  return result;
+}
+
+function runVariant(device: Device, variant: Variant, given: readonly Tensor[]): { ticket: Ticket; result: unknown } {
+  const args = evaluated(given);
+  materialize(variant.variables);
+  const storageAt = (position: number): Storage => {
+    const binding = variant.bindings.get(position)!;
+    if (binding.kind === "argument") return storageFor(device, args[binding.index]);
+    return storageFor(device, binding.kind === "variable" ? binding.variable.current : binding.tensor);
+  };
+  const uniforms = Float64Array.from(variant.uniforms, (read) => read());
+  const { ticket, results } = submit(device, variant.prepared, variant.outputs, storageAt, uniforms);
+  lastTickets.set(device, ticket);
+  for (const variable of variant.assigned) markAssigned(variable, ticket);
+  const made = new Map(variant.outputs.map((x, i) => [x, resultTensor(results[i], ticket, x)]));
+  return { ticket, result: mapTree(variant.result, (leaf) => (leaf instanceof Tensor ? made.get(leaf) : leaf)) };
+}
+
+/** The error of a failed run with the user's line: the function is traced once more, call sites being recorded. */
+function located<Args extends readonly unknown[]>(error: unknown, fn: (...args: Args) => unknown, args: Args): unknown {
+  if (!(error instanceof NablaError) || error.op === undefined) return error;
+  const was = isDebug();
+  try {
+    setDebug(true);
+    const tracing = new Trace();
+    const tensors: Tensor[] = [];
+    collectTensors(traceInto(tracing, fn, args), tensors, () => {});
+    const culprit = topological([...tensors, ...tracing.assigned.values()]).find((x) => x.op.name === error.op);
+    const line = culprit?.callSite?.stack?.split("\n").slice(1).find((frame) => !isOwnFrame(frame));
+    if (line !== undefined) error.message += `\n  written ${line.trim()}`;
+  } catch {
+    // The first error is what matters.
+  } finally {
+    setDebug(was);
+  }
+  return error;
+}
+
+const ownFolder = new URL("..", import.meta.url).href;
+
+function isOwnFrame(frame: string): boolean {
+  return frame.includes(ownFolder) || frame.includes(ownFolder.replace("file://", ""));
+}
+

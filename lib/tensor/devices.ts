@@ -1,0 +1,100 @@
+/** The devices of this process: which one runs what is evaluated, and the programs each has made ready. */
+import { DeviceError, ValueError } from "../base/errors.js";
+import { type Compiled, compileGraph } from "../compile/compile.js";
+import { type Graph, hashGraph, Signature } from "../graph/signature.js";
+import type { Device, Executable } from "../runtime/device.js";
+import { NativeDevice } from "../runtime/native.js";
+import { ReferenceDevice } from "../runtime/reference/device.js";
+
+/** `cpu`: native threads. `reference`: plain TypeScript, slow, the oracle of the tests. */
+export type DeviceName = "cpu" | "reference";
+
+const makers: Readonly<Record<DeviceName, () => Device>> = { cpu: () => new NativeDevice(), reference: () => new ReferenceDevice() };
+const devices = new Map<DeviceName, Device>();
+let currentName: DeviceName = deviceFromEnvironment();
+
+function deviceFromEnvironment(): DeviceName {
+  const name = process.env.NABLA_DEVICE ?? "cpu";
+  if (!(name in makers)) throw new DeviceError(`NABLA_DEVICE is "${name}"; devices are ${Object.keys(makers).join(" and ")}`);
+  return name as DeviceName;
+}
+
+/** The device that evaluates from now on; tensors that are already on another one stay there. Default: `cpu`, or `NABLA_DEVICE`. */
+export function setDevice(name: DeviceName): void {
+  if (!(name in makers)) throw new ValueError(`setDevice: expected ${Object.keys(makers).join(" or ")} but received ${String(name)}`, { op: "setDevice" });
+  currentName = name;
+}
+
+export function getDevice(): DeviceName {
+  return currentName;
+}
+
+/** @internal */
+export function currentDevice(): Device {
+  let device = devices.get(currentName);
+  if (device === undefined) devices.set(currentName, (device = makers[currentName]()));
+  return device;
+}
+
+/** A graph compiled for a device, ready to run. */
+export interface Prepared extends Compiled {
+  readonly executable: Executable;
+}
+
+interface Entry {
+  readonly signature: Signature;
+  readonly prepared: Prepared;
+  readonly bytes: number;
+}
+
+/** Programs by structure, least recently used first out when they outgrow the budget. */
+class ProgramCache {
+  hits = 0;
+  misses = 0;
+  private readonly entries = new Map<number, Entry[]>();
+  private bytes = 0;
+
+  constructor(
+    private readonly device: Device,
+    private readonly budget: number,
+  ) {}
+
+  find(graph: Graph): Prepared {
+    const hash = hashGraph(graph);
+    const bucket = this.entries.get(hash);
+    const entry = bucket?.find(({ signature }) => signature.matches(graph));
+    if (bucket !== undefined && entry !== undefined) {
+      this.hits++;
+      this.entries.delete(hash);
+      this.entries.set(hash, bucket);
+      return entry.prepared;
+    }
+    this.misses++;
+    return this.add(hash, graph);
+  }
+
+  private add(hash: number, graph: Graph): Prepared {
+    const signature = new Signature(graph);
+    const compiled = compileGraph(graph);
+    const prepared = { ...compiled, executable: this.device.prepare(compiled.program) };
+    const bytes = 500 * graph.order.length + 2000 * compiled.program.instructions.length;
+    this.entries.set(hash, [...(this.entries.get(hash) ?? []), { signature, prepared, bytes }]);
+    this.bytes += bytes;
+    for (const [oldest, bucket] of this.entries) {
+      if (this.bytes <= this.budget || oldest === hash) break;
+      this.entries.delete(oldest);
+      for (const old of bucket) this.bytes -= old.bytes;
+    }
+    return prepared;
+  }
+}
+
+const cacheBudget = 64 * 1024 * 1024;
+const caches = new Map<Device, ProgramCache>();
+
+/** @internal */
+export function programCache(device: Device): ProgramCache {
+  let cache = caches.get(device);
+  if (cache === undefined) caches.set(device, (cache = new ProgramCache(device, cacheBudget)));
+  return cache;
+}
