@@ -1,0 +1,95 @@
+/** Who can be measured, how each is started, and which settings of it are tried: the best one counts. */
+
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** @import { Workload } from "../workloads.mjs" */
+
+/**
+ * @typedef {object} Setting one way to start a contender
+ * @property {string} label
+ * @property {string} command
+ * @property {string[]} args
+ * @property {Record<string, string>} env
+ *
+ * @typedef {object} Contender
+ * @property {string} name
+ * @property {() => string | null} absent null, or what is missing and how to get it
+ * @property {(threads: number, workload?: Workload) => Setting[]} settings
+ * @property {boolean} hasEventLoop
+ */
+
+const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, import.meta.url));
+const require = createRequire(import.meta.url);
+
+/** @returns {Contender} */
+function javaScript(
+  /** @type {string} */ name,
+  /** @type {string} */ file,
+  /** @type {string} */ argument,
+  /** @type {() => string | null} */ absent,
+) {
+  return {
+    name,
+    absent,
+    hasEventLoop: true,
+    settings: (threads) => [
+      { label: "", command: process.execPath, args: [path(file), argument], env: { NABLA_THREADS: String(threads) } },
+    ],
+  };
+}
+
+const built = () => {
+  try {
+    readFileSync(path("../../dist/index.js"));
+    return null;
+  } catch {
+    return "dist/ is missing: run npm run build";
+  }
+};
+
+const installed = (/** @type {string} */ name) => () => {
+  try {
+    require.resolve(name);
+    return null;
+  } catch {
+    return `${name} is not installed: run bench/setup`;
+  }
+};
+
+/** Debian's interpreter, which sees Debian's packages; another one on the PATH may not. */
+const python = "/usr/bin/python3";
+const hasAvx512 = () => readFileSync("/proc/cpuinfo", "utf8").includes(" avx512f");
+
+/** @type {Contender} */
+const pytorch = {
+  name: "pytorch",
+  hasEventLoop: false,
+  absent: () => (spawnSync(python, ["-c", "import torch"]).status === 0 ? null : "python3-torch is not installed: run bench/setup"),
+  settings(threads, workload) {
+    const tuned = hasAvx512() ? { ATEN_CPU_CAPABILITY: "avx512", OPENBLAS_CORETYPE: "SkylakeX" } : {};
+    const base = { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
+    const pinned = { ...base, ...tuned, OMP_PROC_BIND: "true", OMP_PLACES: "cores" };
+    const setting = (/** @type {string} */ label, /** @type {string} */ layout, /** @type {Record<string, string>} */ env) => ({
+      label,
+      command: python,
+      args: [path("pytorch.py"), layout],
+      env,
+    });
+    const settings = [setting("pinned", "contiguous", pinned), setting("defaults", "contiguous", base)];
+    const hasImages = workload?.layers.some(({ kind }) => kind === "conv2d");
+    return hasImages ? [...settings, setting("channels last", "channels_last", pinned)] : settings;
+  },
+};
+
+/** The library itself, and what it is compared with. */
+export const nabla = javaScript("nabla", "nabla.mjs", "cpu", built);
+/** @type {Contender[]} */
+export const peers = [
+  javaScript("reference", "nabla.mjs", "reference", built),
+  javaScript("tfjs-cpu", "tfjs.mjs", "cpu", installed("@tensorflow/tfjs")),
+  javaScript("tfjs-wasm", "tfjs.mjs", "wasm", installed("@tensorflow/tfjs-backend-wasm")),
+  pytorch,
+];

@@ -1,0 +1,62 @@
+/** nabla through its public API; the device (`cpu`, or `reference` in plain TypeScript) is the argument. */
+import { labels } from "../workloads.mjs";
+import { serve } from "./serve.mjs";
+
+const device = process.argv[2];
+
+/** Steps submitted before the first is awaited: the loop that `fit` runs. */
+const ahead = 2;
+
+await serve({
+  async load() {
+    process.env.NABLA_DEVICE = device;
+    return import("../../dist/index.js");
+  },
+
+  prepare({ compile, losses, nn, optim, randn, setSeed, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
+    setSeed(0);
+    const [batch] = input;
+    const x = randn(input, { seed: 0 });
+    const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
+    const model = nn.sequential(
+      ...layers.map((layer) => {
+        switch (layer.kind) {
+          case "linear":
+            return nn.linear(layer.in, layer.out);
+          case "conv2d":
+            return nn.conv2d(layer.in, layer.out, { kernel: layer.kernel, padding: layer.padding });
+          case "maxPool2d":
+            return nn.maxPool2d(layer.window);
+          default:
+            return nn[layer.kind]();
+        }
+      }),
+    );
+    const optimizer = optim[kind](model.parameters(), { lr });
+    const step = compile((inputs, targets) => {
+      const cost = losses[loss](model.forward(inputs), targets);
+      optimizer.minimize(cost);
+      return cost;
+    });
+    let last;
+    return {
+      parameters: model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0),
+      async run(steps) {
+        const pending = [];
+        for (let i = 0; i < steps; i++) {
+          pending.push(step(x, y));
+          if (pending.length > ahead) last = await pending.shift();
+        }
+        for (const result of pending) last = await result;
+      },
+      loss: () => last.item(),
+    };
+  },
+
+  express({ ones }, ops) {
+    const one = ones([4, 8]);
+    let h = one;
+    for (let i = 0; i < ops; i++) h = h.add(one);
+    return h;
+  },
+});

@@ -1,0 +1,90 @@
+/**
+ * The process side of the benchmark: a contender written in JavaScript answers commands, one JSON line each, so that
+ * contenders share neither a heap nor a moment. `pytorch.py` speaks the same protocol.
+ *
+ * Commands come on standard input, replies leave on descriptor 3, whatever a library prints stays out of the way.
+ *
+ * @import { Workload } from "../workloads.mjs"
+ * @typedef {object} Training
+ * @property {number} parameters how many numbers the model learns
+ * @property {(steps: number) => Promise<void> | void} run does whole training steps, ended when it returns
+ * @property {() => Promise<number> | number} loss the loss of the last step
+ *
+ * @template Library
+ * @typedef {object} Contender
+ * @property {() => Promise<Library>} load imports the library; timed
+ * @property {(library: Library, workload: Workload) => Promise<Training> | Training} prepare builds model, data and optimizer
+ * @property {(library: Library, ops: number) => unknown} express writes that many dependent small operations
+ */
+import { readFileSync, writeSync } from "node:fs";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { createInterface } from "node:readline";
+
+/**
+ * @template Library
+ * @param {Contender<Library>} contender
+ */
+export async function serve(contender) {
+  const start = performance.now();
+  const library = await contender.load();
+  reply({ importMs: performance.now() - start });
+
+  /** @type {Training} */
+  let training;
+  /** @type {Record<string, (command: any) => Promise<object> | object>} */
+  const commands = {
+    async prepare({ workload }) {
+      training = await contender.prepare(library, workload);
+      await training.run(1);
+      const loss = await training.loss();
+      return { parameters: training.parameters, loss };
+    },
+    async run({ steps }) {
+      const [wall, cpu] = [performance.now(), threadMilliseconds()];
+      await training.run(steps);
+      return { ms: performance.now() - wall, cpuMs: threadMilliseconds() - cpu };
+    },
+    async loss() {
+      return { loss: await training.loss() };
+    },
+    async delay({ seconds }) {
+      const histogram = monitorEventLoopDelay({ resolution: 1 });
+      const end = performance.now() + seconds * 1000;
+      histogram.enable();
+      let steps = 0;
+      while (performance.now() < end) {
+        await training.run(1);
+        await new Promise(setImmediate);
+        steps++;
+      }
+      histogram.disable();
+      const [p50, p99, max] = [histogram.percentile(50), histogram.percentile(99), histogram.max].map((ns) => ns / 1e6);
+      return { p50, p99, max, steps };
+    },
+    express({ ops }) {
+      const wall = performance.now();
+      contender.express(library, ops);
+      return { ms: performance.now() - wall };
+    },
+  };
+  for await (const line of createInterface({ input: process.stdin })) {
+    const command = JSON.parse(line);
+    try {
+      reply(await commands[command.name](command));
+    } catch (error) {
+      reply({ error: error instanceof Error ? error.message.split("\n")[0] : String(error) });
+    }
+  }
+  process.exit();
+}
+
+/** @param {object} message */
+function reply(message) {
+  writeSync(3, `${JSON.stringify(message)}\n`);
+}
+
+/** Processor time of the JavaScript thread alone, from the Linux scheduler. */
+function threadMilliseconds() {
+  const [ns] = readFileSync(`/proc/self/task/${process.pid}/schedstat`, "utf8").split(" ");
+  return Number(ns) / 1e6;
+}

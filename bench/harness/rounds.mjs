@@ -1,0 +1,78 @@
+/** Interleaved rounds: every contender takes its turn in each round, so that a busy moment of the machine hits them all. */
+import { ContenderProcess } from "./process.mjs";
+
+/**
+ * @import { Setting } from "../contenders/index.mjs"
+ * @import { Workload } from "../workloads.mjs"
+ */
+
+/**
+ * What was measured of one contender in one setting, a number a round.
+ * @typedef {object} Series
+ * @property {number[]} stepMs wall time of a step
+ * @property {number[]} cpuMs processor time of the calling thread per step
+ */
+
+const warmUpSteps = 3;
+
+/** A contender at work on one workload. */
+export class Runner {
+  /** @type {Series} */
+  series = { stepMs: [], cpuMs: [] };
+  #process;
+  #firstLoss = Number.NaN;
+
+  /** @param {Setting} setting */
+  constructor(setting) {
+    this.#process = new ContenderProcess(setting);
+  }
+
+  /**
+   * Builds the model and warms up; throws if this contender cannot do the workload, or builds another model.
+   * @param {Workload} workload
+   */
+  async prepare(workload) {
+    await this.#process.started();
+    const { parameters, loss } = await this.#process.ask("prepare", { workload });
+    if (parameters !== workload.parameters) throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
+    this.#firstLoss = loss;
+    const { ms } = await this.#process.ask("run", { steps: warmUpSteps });
+    this.stepMs = ms / warmUpSteps;
+  }
+
+  /** @param {number} seconds */
+  async round(seconds) {
+    const steps = Math.max(1, Math.ceil((seconds * 1000) / this.stepMs));
+    const { ms, cpuMs } = await this.#process.ask("run", { steps });
+    this.stepMs = ms / steps;
+    this.series.stepMs.push(ms / steps);
+    this.series.cpuMs.push(cpuMs / steps);
+  }
+
+  /** Throws unless the loss has fallen since the first step: a contender that does not learn does not do the work. */
+  async checkLearning() {
+    const { loss } = await this.#process.ask("loss");
+    if (!(loss < this.#firstLoss)) throw new Error(`does not learn: loss ${this.#firstLoss} → ${loss}`);
+  }
+
+  end() {
+    this.#process.end();
+  }
+}
+
+/** @param {number[]} values */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * Half the distance between the quartiles, relative to the median: how far a typical round strays.
+ * @param {number[]} values
+ */
+export function noise(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (/** @type {number} */ q) => sorted[Math.round(q * (sorted.length - 1))];
+  return (at(0.75) - at(0.25)) / 2 / median(values);
+}

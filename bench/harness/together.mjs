@@ -1,0 +1,42 @@
+/** One workload, all contenders, in turns; of a contender with several settings the best one stands. */
+import { median, Runner } from "./rounds.mjs";
+
+/**
+ * @import { Contender } from "../contenders/index.mjs"
+ * @import { Series } from "./rounds.mjs"
+ * @typedef {{ peer: string, series: Series | null, note: string }} Result series is null when it could not, note says why
+ */
+
+/**
+ * @param {Contender[]} contenders
+ * @param {{ workload: import("../workloads.mjs").Workload, threads: number, rounds: number, seconds: number }} how
+ * @returns {Promise<Result[]>}
+ */
+export async function together(contenders, { workload, threads, rounds, seconds }) {
+  const entries = contenders.flatMap((contender) =>
+    contender.settings(threads, workload).map((setting) => ({ contender, setting, runner: new Runner(setting), failure: "" })),
+  );
+  /** Keeps one contender's failure from ending the run of the others. */
+  const each = async (/** @type {(runner: Runner) => Promise<void>} */ act) => {
+    for (const entry of entries) {
+      if (entry.failure) continue;
+      try {
+        await act(entry.runner);
+      } catch (error) {
+        entry.failure = /** @type {Error} */ (error).message;
+      }
+    }
+  };
+  await each((runner) => runner.prepare(workload));
+  for (let round = 0; round < rounds; round++) await each((runner) => runner.round(seconds));
+  await each((runner) => runner.checkLearning());
+  for (const { runner } of entries) runner.end();
+
+  return contenders.map(({ name }) => {
+    const own = entries.filter(({ contender }) => contender.name === name);
+    const fit = own.filter(({ failure }) => !failure).sort((a, b) => median(a.runner.series.stepMs) - median(b.runner.series.stepMs));
+    const best = fit[0];
+    if (best === undefined) return { peer: name, series: null, note: `${name}: ${own[0].failure}` };
+    return { peer: name, series: best.runner.series, note: best.setting.label && `${name}: ${best.setting.label}` };
+  });
+}

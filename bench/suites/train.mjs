@@ -1,0 +1,28 @@
+/** Whole training steps of real networks: samples a second, roof by the multiply-adds that a step cannot do without. */
+import { compare } from "../harness/compare.mjs";
+import { median, noise } from "../harness/rounds.mjs";
+import { together } from "../harness/together.mjs";
+import { stepFlops, workloads } from "../workloads.mjs";
+
+export const cases = ["mlp_sgd", "mlp_adam", "lenet5_sgd", "lenet5_adam"];
+
+/** @param {import("../run.mjs").Session} session */
+export async function* run({ cases: chosen, contenders, threads, rounds, seconds, peak }) {
+  for (const name of chosen) {
+    const workload = workloads[name];
+    const batch = workload.input[0];
+    const results = await together(contenders, { workload, threads, rounds, seconds });
+    const throughput = results.map(({ peer, series, note }) => ({
+      peer,
+      measured:
+        series === null ? { value: null, note } : { value: (1000 * batch) / median(series.stepMs), noise: noise(series.stepMs), note },
+    }));
+    const own = throughput.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
+    const bound = peak && (peak.gflops * 1e9 * batch) / stepFlops(workload);
+    const what = { suite: "train", case: name, threads, metric: "throughput", unit: "samples/s" };
+    for (const { peer, measured } of throughput) {
+      if (peer !== "nabla") yield compare(what, { own, peer, other: measured, bound, moreIsBetter: true });
+    }
+    yield compare(what, { own, peer: "peak", other: { value: bound }, bound, moreIsBetter: true });
+  }
+}

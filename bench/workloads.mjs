@@ -1,0 +1,112 @@
+/**
+ * The networks every contender trains, as data: each contender builds its own best form of these layers.
+ *
+ * Inputs are drawn from N(0, 1) and class targets uniformly, once, and are the same for all steps.
+ *
+ * @typedef {{ kind: "linear", in: number, out: number }
+ *   | { kind: "conv2d", in: number, out: number, kernel: number, padding: number }
+ *   | { kind: "maxPool2d", window: number }
+ *   | { kind: "flatten" } | { kind: "relu" } | { kind: "tanh" }} Layer
+ * @typedef {{ kind: "sgd" | "adam", lr: number }} Optimizer
+ * @typedef {object} Workload
+ * @property {number[]} input batch first, images NHWC
+ * @property {Layer[]} layers
+ * @property {"crossEntropy" | "mse"} loss
+ * @property {number} outputs classes of a cross-entropy, features of a squared error
+ * @property {Optimizer} optimizer
+ * @property {number} parameters how many numbers are learnt; every contender's model is checked against it
+ */
+
+/** @returns {Layer} */
+const linear = (/** @type {number} */ inputs, /** @type {number} */ outputs) => ({ kind: "linear", in: inputs, out: outputs });
+/** @returns {Layer} */
+const conv2d = (/** @type {number} */ inputs, /** @type {number} */ outputs, /** @type {number} */ kernel, padding = 0) => ({
+  kind: "conv2d",
+  in: inputs,
+  out: outputs,
+  kernel,
+  padding,
+});
+/** @type {Layer} */
+const maxPool2d = { kind: "maxPool2d", window: 2 };
+/** @type {Layer} */
+const relu = { kind: "relu" };
+/** @type {Layer} */
+const tanh = { kind: "tanh" };
+/** @type {Layer} */
+const flatten = { kind: "flatten" };
+
+/** @type {Optimizer} */
+const sgd = { kind: "sgd", lr: 0.01 };
+/** @type {Optimizer} */
+const adam = { kind: "adam", lr: 1e-3 };
+
+const mlp = /** @type {const} */ ({
+  input: [128, 784],
+  layers: [linear(784, 512), relu, linear(512, 512), relu, linear(512, 10)],
+  loss: "crossEntropy",
+  outputs: 10,
+  parameters: 669_706,
+});
+
+const lenet5 = /** @type {const} */ ({
+  input: [128, 28, 28, 1],
+  layers: [
+    ...[conv2d(1, 6, 5, 2), relu, maxPool2d],
+    ...[conv2d(6, 16, 5), relu, maxPool2d, flatten],
+    ...[linear(400, 120), relu, linear(120, 84), relu, linear(84, 10)],
+  ],
+  loss: "crossEntropy",
+  outputs: 10,
+  parameters: 61_706,
+});
+
+/** @type {Record<string, Workload>} */
+export const workloads = {
+  mlp_sgd: { ...mlp, input: [...mlp.input], optimizer: sgd },
+  mlp_adam: { ...mlp, input: [...mlp.input], optimizer: adam },
+  lenet5_sgd: { ...lenet5, input: [...lenet5.input], optimizer: sgd },
+  lenet5_adam: { ...lenet5, input: [...lenet5.input], optimizer: adam },
+  tiny_mlp: { input: [4, 8], layers: [linear(8, 8), tanh, linear(8, 8)], loss: "mse", outputs: 8, optimizer: sgd, parameters: 144 },
+};
+
+/**
+ * Class labels, uniform, the same on every run (a linear congruential generator; Knuth, TAOCP 2, 3.3.4, table 1).
+ * @param {number} count
+ * @param {number} classes
+ */
+export function labels(count, classes) {
+  let state = 0;
+  return Int32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * classes);
+  });
+}
+
+/**
+ * Floating-point operations that one training step cannot do without: the multiply-adds of each layer forward, for its
+ * weights' gradient, and for its input's gradient except in the first layer, two operations each.
+ * @param {Workload} workload
+ */
+export function stepFlops({ input, layers }) {
+  let [, height, width] = input;
+  let flops = 0;
+  let passes = 2;
+  for (const layer of layers) {
+    let multiplyAdds = 0;
+    if (layer.kind === "conv2d") {
+      height += 2 * layer.padding - layer.kernel + 1;
+      width += 2 * layer.padding - layer.kernel + 1;
+      multiplyAdds = height * width * layer.kernel ** 2 * layer.in * layer.out;
+    } else if (layer.kind === "maxPool2d") {
+      height = Math.floor(height / layer.window);
+      width = Math.floor(width / layer.window);
+    } else if (layer.kind === "linear") {
+      multiplyAdds = layer.in * layer.out;
+    }
+    if (multiplyAdds === 0) continue;
+    flops += 2 * passes * input[0] * multiplyAdds;
+    passes = 3;
+  }
+  return flops;
+}
