@@ -17,7 +17,6 @@ namespace {
 constexpr int kNone = -1;
 constexpr int64_t kSplatBytes = 64;  // one register of the widest instruction set
 constexpr int64_t kLongRow = 128;    // rows from this length on are worth cutting tiles at their ends
-constexpr double kTaskNanoseconds = 20000;
 
 // How an operand is brought into a register.
 enum class Access : uint8_t {
@@ -435,13 +434,11 @@ double cost_of(TileOp op, Dtype dtype) {
 
 }  // namespace
 
-const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
+const char* tile_check_operands(const Call& call, int own_inputs, int own_outputs) {
   if (call.tile == nullptr) return "a tile is missing";
   const Tile& tile = *call.tile;
   if (!is_float(tile.dtype)) return "a tile computes in f32 or f64";
   if (tile.step_count < 1 || tile.step_count > kMaxTileSteps) return "a tile has 1 to 256 steps";
-  if (tile.store_count != call.output_count - own_outputs) return "a tile needs one output for each of its stores";
-  if (own_outputs == 0 && tile.store_count == 0) return "a tile stores nothing";
   if (call.input_count < own_inputs) return "the kernel's own inputs are missing";
   const int operands = call.input_count - own_inputs + own_outputs;
   for (int k = 0; k < operands; ++k)
@@ -450,6 +447,14 @@ const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
   for (int i = 0; i < tile.step_count; ++i)
     if (tile.steps[i].op == TileOp::load && tile.steps[i].args[0] >= operands)
       return "a tile loads an operand that does not exist";
+  return nullptr;
+}
+
+const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
+  if (const char* complaint = tile_check_operands(call, own_inputs, own_outputs)) return complaint;
+  const Tile& tile = *call.tile;
+  if (tile.store_count != call.output_count - own_outputs) return "a tile needs one output for each of its stores";
+  if (own_outputs == 0 && tile.store_count == 0) return "a tile stores nothing";
   for (int j = own_outputs; j < call.output_count; ++j) {
     if (!same_shape(call.outputs[j], tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
     if (!is_contiguous(call.outputs[j])) return "a tile's outputs must be row-major contiguous";

@@ -14,6 +14,8 @@ constexpr int kTileLength = 512;
 // inputs[own_inputs + k - 1], store j goes to outputs[1 + j]. With own_outputs = 0 operand k is inputs[own_inputs + k]
 // and store j goes to outputs[j].
 const char* tile_check(const Call&, int own_inputs, int own_outputs);
+// The same for steps and operands only, where the stores do not go to outputs of the tile's shape.
+const char* tile_check_operands(const Call&, int own_inputs, int own_outputs);
 
 // Bytes of the prepared form of a tile, a POD filled by `tile_prepare`; may be asked while views have no data.
 size_t tile_state_size(const Call&);

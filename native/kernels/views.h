@@ -30,6 +30,17 @@ NABLA_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b;
 NABLA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 NABLA_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+NABLA_INLINE bool is_whole(double x, double low, double high) {
+  return x >= low && x <= high && static_cast<double>(static_cast<int64_t>(x)) == x;
+}
+
+// Independent pieces of equal weight per task, so that a task takes about 20 µs.
+constexpr double kTaskNanoseconds = 20000;
+NABLA_INLINE int64_t pieces_per_task(double nanoseconds_each) {
+  const double n = kTaskNanoseconds / (nanoseconds_each > 1 ? nanoseconds_each : 1);
+  return n < 1 ? 1 : static_cast<int64_t>(n);
+}
+
 // Dimensions of a view with neighbours merged where one stride steps through both, those of extent 1 left out.
 struct Dims {
   int rank;

@@ -1,0 +1,309 @@
+// `reduce`: sums, extremes and products over the middle of [outer, n, inner], fused with the tile that computes what is
+// reduced.
+//
+// Accuracy and determinism: at most kTileLength elements are folded in the tile's own type over several accumulators,
+// everything beyond in double. Long reductions are cut into chunks by shape alone; their partial results stand in the
+// workspace and are combined in order by a second phase.
+#include "kernels.h"
+#include "tile.h"
+#include "views.h"
+
+namespace nabla::NABLA_ISA {
+namespace {
+
+constexpr int64_t kChunk = 32768;  // elements whose fold is one partial result
+constexpr int kFlush = 32;         // tiles added in the tile's own type before they go into doubles
+
+struct Sum {
+  static constexpr double neutral = 0;
+  template <class V>
+  static NABLA_INLINE V of(V a, V b) {
+    return a + b;
+  }
+  static NABLA_INLINE double of(double a, double b) { return a + b; }
+  template <class T>
+  static NABLA_INLINE double across(Vec<T> v) {
+    return static_cast<double>(hsum(v));
+  }
+};
+struct Max {
+  static constexpr double neutral = -__builtin_huge_val();
+  template <class T>
+  static NABLA_INLINE Vec<T> of(Vec<T> a, Vec<T> b) {
+    return maximum(a, b);
+  }
+  static NABLA_INLINE double of(double a, double b) { return a != a ? a : b > a || b != b ? b : a; }
+  template <class T>
+  static NABLA_INLINE double across(Vec<T> v) {
+    return any(is_nan(v)) ? static_cast<double>(kNan) : static_cast<double>(hmax(v));
+  }
+};
+struct Min {
+  static constexpr double neutral = __builtin_huge_val();
+  template <class T>
+  static NABLA_INLINE Vec<T> of(Vec<T> a, Vec<T> b) {
+    return minimum(a, b);
+  }
+  static NABLA_INLINE double of(double a, double b) { return a != a ? a : b < a || b != b ? b : a; }
+  template <class T>
+  static NABLA_INLINE double across(Vec<T> v) {
+    return any(is_nan(v)) ? static_cast<double>(kNan) : static_cast<double>(hmin(v));
+  }
+};
+struct Product {
+  static constexpr double neutral = 1;
+  template <class V>
+  static NABLA_INLINE V of(V a, V b) {
+    return a * b;
+  }
+  static NABLA_INLINE double of(double a, double b) { return a * b; }
+  template <class T>
+  static NABLA_INLINE double across(Vec<T> v) {
+    T lane[Vec<T>::lanes];
+    v.store(lane);
+    double p = 1;
+    for (int i = 0; i < Vec<T>::lanes; ++i) p *= static_cast<double>(lane[i]);
+    return p;
+  }
+};
+
+// How the work is cut. A unit is (one outer, one chunk of rows, one block of columns), or, where a whole outer fits in
+// a tile, as many outers as do.
+struct Cut {
+  int64_t outer, n, inner;
+  bool small;              // n·inner <= kTileLength
+  int64_t outers;          // of a small unit
+  int64_t columns;         // of a block
+  int64_t rows;            // of a chunk
+  int64_t blocks, chunks;  // of one outer
+  int64_t units, per_task;
+};
+
+Cut cut_of(const Call& call) {
+  Cut c{};
+  c.outer = static_cast<int64_t>(call.attrs[1]);
+  c.n = static_cast<int64_t>(call.attrs[2]);
+  c.inner = static_cast<int64_t>(call.attrs[3]);
+  const double cost = tile_cost(call) + 0.1;
+  if (c.outer == 0 || c.inner == 0) return c;
+  if (c.n == 0) {
+    c.units = 1;
+    c.per_task = 1;
+    return c;
+  }
+  const int64_t block = c.n * c.inner;
+  c.small = block <= kTileLength;
+  if (c.small) {
+    c.outers = kTileLength / block;
+    c.units = ceil_div(c.outer, c.outers);
+    c.per_task = pieces_per_task(cost * static_cast<double>(c.outers * block));
+    return c;
+  }
+  c.columns = smaller(c.inner, kTileLength);
+  c.blocks = ceil_div(c.inner, c.columns);
+  c.rows = larger(1, kChunk / c.columns);
+  c.chunks = ceil_div(c.n, c.rows);
+  c.units = c.outer * c.chunks * c.blocks;
+  c.per_task = pieces_per_task(cost * static_cast<double>(smaller(c.rows, c.n) * c.columns));
+  return c;
+}
+
+template <class Op, class T>
+NABLA_INLINE double fold(const T* x, int64_t n) {
+  constexpr int lanes = Vec<T>::lanes;
+  const T neutral = static_cast<T>(Op::neutral);
+  Vec<T> a = Vec<T>::all(neutral), b = a, c = a, d = a;
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) {
+    a = Op::of(a, Vec<T>::load(x + i));
+    b = Op::of(b, Vec<T>::load(x + i + lanes));
+    c = Op::of(c, Vec<T>::load(x + i + 2 * lanes));
+    d = Op::of(d, Vec<T>::load(x + i + 3 * lanes));
+  }
+  sweep<T>(n - i, [&](int64_t k, auto rest) { a = Op::of(a, load(x + i + k, rest, neutral)); });
+  return Op::across(Op::of(Op::of(a, b), Op::of(c, d)));
+}
+
+// One small unit: y gets the folds of whole outers, all of whose elements are in x.
+template <class Op, class T>
+void fold_outers(const T* x, int64_t outers, int64_t n, int64_t inner, T* y) {
+  for (int64_t o = 0; o < outers; ++o, x += n * inner, y += inner) {
+    if (inner == 1) {
+      y[0] = static_cast<T>(fold<Op>(x, n));
+      continue;
+    }
+    sweep<T>(inner, [&](int64_t i, auto lanes) {
+      Vec<T> a = load(x + i, lanes);
+      for (int64_t j = 1; j < n; ++j) a = Op::of(a, load(x + j * inner + i, lanes));
+      store(y + i, a, lanes);
+    });
+  }
+}
+
+// Tile-wide accumulators of the column folds: narrow ones of type T, emptied into wide ones now and then.
+template <class Op, class T>
+struct Columns {
+  T narrow[kTileLength];
+  double wide[kTileLength];
+  int64_t width;
+  int pending;
+
+  void begin(int64_t w) {
+    width = w;
+    pending = 0;
+    for (int64_t i = 0; i < w; ++i) wide[i] = Op::neutral;
+  }
+  NABLA_INLINE void add(const T* x, int64_t n) {
+    if (pending == 0)
+      for (int64_t i = 0; i < width; ++i) narrow[i] = static_cast<T>(Op::neutral);
+    sweep<T>(n, [&](int64_t i, auto lanes) {
+      store(narrow + i, Op::of(load(narrow + i, lanes), load(x + i, lanes)), lanes);
+    });
+    if (++pending == kFlush) flush();
+  }
+  void flush() {
+    if (pending == 0) return;
+    for (int64_t i = 0; i < width; ++i) wide[i] = Op::of(wide[i], static_cast<double>(narrow[i]));
+    pending = 0;
+  }
+};
+
+// Folds a chunk of rows over a block of columns; result(i, value) receives each column's.
+template <class Op, class T, class Result>
+NABLA_INLINE void fold_chunk(const Call& call, const Work& work, const Cut& c, int64_t o, int64_t row, int64_t rows,
+                             int64_t column, int64_t columns, Result result) {
+  const auto eval = [&](int64_t start, int64_t count) {
+    return static_cast<const T*>(tile_eval(call, work.state, start, count, work.scratch));
+  };
+  const int64_t start = (o * c.n + row) * c.inner + column;
+  if (c.inner == 1) {
+    double total = Op::neutral;
+    for (int64_t i = 0; i < rows; i += kTileLength) {
+      const int64_t count = smaller(kTileLength, rows - i);
+      total = Op::of(total, fold<Op>(eval(start + i, count), count));
+    }
+    result(0, total);
+    return;
+  }
+  // Narrow matrices: several rows at once, as if they were one; folded together at the end.
+  const int64_t together = columns == c.inner ? smaller(kTileLength / columns, rows) : 1;
+  Columns<Op, T> sums;
+  sums.begin(together * columns);
+  for (int64_t r = 0; r < rows; r += together) {
+    const int64_t count = smaller(together, rows - r) * columns;
+    sums.add(eval(start + r * c.inner, count), count);
+  }
+  sums.flush();
+  for (int64_t i = 0; i < columns; ++i) {
+    double total = sums.wide[i];
+    for (int64_t k = 1; k < together; ++k) total = Op::of(total, sums.wide[k * columns + i]);
+    result(i, total);
+  }
+}
+
+template <class Op, class T>
+void fold_units(const Call& call, const Work& work, const Cut& c) {
+  T* y = reinterpret_cast<T*>(call.outputs[0].data);
+  if (c.n == 0) {
+    for (int64_t i = 0; i < c.outer * c.inner; ++i) y[i] = static_cast<T>(Op::neutral);
+    return;
+  }
+  double* partial = reinterpret_cast<double*>(work.workspace);
+  const int64_t first = work.task * c.per_task, last = smaller(c.units, first + c.per_task);
+  tile_begin(call, work.state, work.scratch);
+  for (int64_t unit = first; unit < last; ++unit) {
+    if (c.small) {
+      const int64_t o = unit * c.outers, outers = smaller(c.outers, c.outer - o), block = c.n * c.inner;
+      const void* x = tile_eval(call, work.state, o * block, outers * block, work.scratch);
+      fold_outers<Op>(static_cast<const T*>(x), outers, c.n, c.inner, y + o * c.inner);
+      continue;
+    }
+    const int64_t block = unit % c.blocks, chunk = unit / c.blocks % c.chunks, o = unit / c.blocks / c.chunks;
+    const int64_t row = chunk * c.rows, column = block * c.columns;
+    fold_chunk<Op, T>(call, work, c, o, row, smaller(c.rows, c.n - row), column, smaller(c.columns, c.inner - column),
+                      [&](int64_t i, double value) {
+                        if (c.chunks == 1)
+                          y[o * c.inner + column + i] = static_cast<T>(value);
+                        else
+                          partial[(o * c.chunks + chunk) * c.inner + column + i] = value;
+                      });
+  }
+}
+
+template <class Op, class T>
+void combine(const Call& call, const Work& work, const Cut& c) {
+  const double* partial = reinterpret_cast<const double*>(work.workspace);
+  T* y = reinterpret_cast<T*>(call.outputs[0].data);
+  const int64_t first = work.task * kChunk, last = smaller(c.outer * c.inner, first + kChunk);
+  for (int64_t i = first; i < last; ++i) {
+    const double* p = partial + i / c.inner * c.chunks * c.inner + i % c.inner;
+    double total = p[0];
+    for (int64_t k = 1; k < c.chunks; ++k) total = Op::of(total, p[k * c.inner]);
+    y[i] = static_cast<T>(total);
+  }
+}
+
+template <class Op>
+void run_op(const Call& call, const Work& work) {
+  const Cut c = cut_of(call);
+  const bool f32 = call.tile->dtype == Dtype::f32;
+  if (work.phase == 0)
+    f32 ? fold_units<Op, float>(call, work, c) : fold_units<Op, double>(call, work, c);
+  else
+    f32 ? combine<Op, float>(call, work, c) : combine<Op, double>(call, work, c);
+}
+
+const char* check(const Call& call) {
+  if (const char* complaint = tile_check_operands(call, 0, 0)) return complaint;
+  if (call.tile->store_count != 1 || call.output_count != 1) return "reduce: one output, and one store in the tile";
+  if (call.attr_count != 4) return "reduce: attributes are op, outer, n, inner";
+  if (!is_whole(call.attrs[0], 0, 3)) return "reduce: op is 0 (sum), 1 (max), 2 (min) or 3 (prod)";
+  double size = 1, wanted = 1;
+  for (int i = 1; i < 4; ++i) {
+    if (!is_whole(call.attrs[i], 0, 0x1p53)) return "reduce: outer, n and inner must be natural numbers";
+    wanted *= call.attrs[i];
+  }
+  for (int i = 0; i < call.tile->rank; ++i) size *= static_cast<double>(call.tile->shape[i]);
+  if (size != wanted) return "reduce: outer * n * inner must be the size of the tile";
+  const View& y = call.outputs[0];
+  if (y.dtype != call.tile->dtype) return "reduce: the output has the tile's dtype";
+  if (static_cast<double>(y.size()) != call.attrs[1] * call.attrs[3])
+    return "reduce: the output has outer * inner elements";
+  if (!is_contiguous(y)) return "reduce: the output must be row-major contiguous";
+  return nullptr;
+}
+
+void plan(const Call& call, Plan& plan) {
+  const Cut c = cut_of(call);
+  plan.phases = c.chunks > 1 ? 2 : 1;
+  plan.tasks[0] = c.units == 0 ? 0 : ceil_div(c.units, c.per_task);
+  if (c.chunks > 1) {
+    plan.tasks[1] = ceil_div(c.outer * c.inner, kChunk);
+    plan.workspace = static_cast<size_t>(c.outer * c.chunks * c.inner) * sizeof(double);
+  }
+  plan.scratch = tile_scratch(call);
+  plan.state = tile_state_size(call);
+  const double work = (tile_cost(call) + 0.1) * static_cast<double>(c.outer * c.n * c.inner);
+  plan.grain = static_cast<int64_t>(work < kTaskNanoseconds ? work : kTaskNanoseconds);
+}
+
+void prepare(const Call& call, void* state) { tile_prepare(call, 0, 0, state); }
+
+void run(const Call& call, const Work& work) {
+  switch (static_cast<int>(call.attrs[0])) {
+    case 0:
+      return run_op<Sum>(call, work);
+    case 1:
+      return run_op<Max>(call, work);
+    case 2:
+      return run_op<Min>(call, work);
+    default:
+      return run_op<Product>(call, work);
+  }
+}
+
+}  // namespace
+
+const Kernel reduce_kernel = {"reduce", false, false, check, plan, prepare, run};
+
+}  // namespace nabla::NABLA_ISA
