@@ -67,9 +67,10 @@ export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor
 }
 
 function ruleContext(y: Tensor): RuleContext<string, Attrs> {
-  const context: Record<string, unknown> = { ...y.attrs, y };
-  y.op.inputNames.forEach((name, k) => {
-    context[name] = y.inputs[k];
-  });
+  const { attrs, inputs } = y;
+  const names = y.op.inputNames;
+  const context: Record<string, unknown> = { y };
+  for (const name in attrs) context[name] = attrs[name];
+  for (let k = 0; k < names.length; k++) context[names[k]] = inputs[k];
   return context as RuleContext<string, Attrs>;
 }

@@ -216,7 +216,7 @@ export class Emitter {
       const { base } = value.window;
       let register: number;
       if (isScalar(base)) {
-        register = registers.get(base) ?? push(this.scalarStep(base));
+        register = registers.get(base) ?? (base.source === null ? emitter.constant(base.attrs.value as number) : push(this.scalarStep(base)));
         registers.set(base, register);
       } else {
         register = push({ op: "load", args: [operands.length + (host === null ? 0 : 1)] });

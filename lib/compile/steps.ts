@@ -166,12 +166,33 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
     return values.length <= maxTileValues && meetInRegisters(values, host) && operandCount(values) <= maxOperands && !detour(first, then);
   };
 
+  // Moving a value past a kernel changes how long memory is held; next to each other it costs nothing.
+  const kernelsBefore = new Int32Array(captured.values.length + 1);
+  for (const { id, op } of captured.values) kernelsBefore[id + 1] = kernelsBefore[id] + (op.lowering.kind === "kernel" ? 1 : 0);
+  const near = (a: Value, b: Value): boolean => kernelsBefore[a.id] === kernelsBefore[b.id];
+  const isHeldUntil = (value: Value, by: Value, user: Value): boolean =>
+    isGiven(value) || rootBases.has(value) || [...(users.get(value) ?? [])].some((other) => other !== by && other.id >= user.id);
+
+  // Down: a value with one reader is computed where it is read, unless that would keep its inputs alive for it alone.
+  for (let i = captured.values.length - 1; i >= 0; i--) {
+    const value = captured.values[i];
+    if (!needed.has(value) || !isTile(value)) continue;
+    const step = stepOf.get(value)!;
+    const readers = new Set(readersOf(value));
+    readers.delete(step);
+    const [reader] = readers;
+    if (readers.size !== 1 || reader.role !== "tile" || !sameShape(reader.tile[0].shape, value.shape) || tileDType(reader.tile[0]) !== tileDType(value)) continue;
+    const user = [...users.get(value)!].find((other) => stepOf.get(other) === reader)!;
+    const cheap = near(value, user) || value.inputs.every(({ window: { base } }) => isScalar(base) || isHeldUntil(base, value, user));
+    if (cheap && canJoin(step, reader, null)) absorb(reader, step);
+  }
+  // Up: a value joins the step that computes one of its inputs, if it stands next to it.
   for (const value of captured.values) {
     if (!needed.has(value) || !isTile(value)) continue;
     for (const input of value.inputs) {
       const step = stepOf.get(value)!;
       const other = stepOf.get(input);
-      if (other === undefined || other === step || other.role !== "tile" || isScalar(input)) continue;
+      if (other === undefined || other === step || other.role !== "tile" || isScalar(input) || !near(input, value)) continue;
       if (!sameShape(input.shape, value.shape) || tileDType(input) !== tileDType(value)) continue;
       if (canJoin(other, step, null)) absorb(other, step);
     }

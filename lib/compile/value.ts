@@ -63,6 +63,23 @@ export function tileDType({ op, dtype, inputs }: Value): FloatDType {
   return all.includes("i32") ? "f64" : "f32";
 }
 
+const arithmetic: Readonly<Record<string, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => a / b,
+};
+
+/** Arithmetic on constants, done now in the precision of the program. */
+function fold(op: Op, inputs: readonly Value[], dtype: DType): { op: Op; value: number } | null {
+  const compute = arithmetic[op.name];
+  if (compute === undefined || (dtype !== "f32" && dtype !== "f64")) return null;
+  const [a, b] = inputs;
+  if (a.op.lowering.kind !== "constant" || b.op.lowering.kind !== "constant") return null;
+  const round = dtype === "f32" ? Math.fround : Number;
+  return { op: a.op, value: round(compute(round(a.attrs.value as number), round(b.attrs.value as number))) };
+}
+
 /** Collects values; equal ones are made once. */
 export class Values {
   readonly list: Value[] = [];
@@ -81,6 +98,8 @@ export class Values {
     if (untouched && (op.name === "mul" || op.name === "div") && isConstant(y, 1)) return x;
     if (op.name === "mul" && isConstant(x, 1) && sameShape(shape, y.shape)) return y;
     if (op.name === "neg" && x.op === op) return x.inputs[0];
+    const folded = fold(op, inputs, dtype);
+    if (folded !== null) return this.make(folded.op, [], { value: folded.value }, shape, dtype);
 
     if (op.lowering.kind === "loop") return this.push({ op, inputs, attrs, shape, dtype, source: null });
     const key = `${op.name}|${dtype}|${shape}|${inputs.map((v) => v.id)}|${JSON.stringify(attrs, plainly)}`;

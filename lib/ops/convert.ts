@@ -122,9 +122,12 @@ export function show(name: string, x: Tensor): string {
   return `${name}: ${format(x.shape)}${x.dtype === "f32" ? "" : ` ${x.dtype}`}`;
 }
 
+/** Takes its dtype from the tensor it meets. */
+const bare = (value: TensorLike): boolean => typeof value === "number" || Array.isArray(value);
+
 /** Two operands of one dtype; a bare number adopts the other's. Different dtypes are never mixed silently. */
 export function pair(op: string, a: TensorLike, b: TensorLike): [Tensor, Tensor] {
-  const bare = (v: TensorLike) => typeof v === "number" || Array.isArray(v);
+  if (a instanceof Tensor && b instanceof Tensor && a.dtype === b.dtype) return [a, b];
   let x: Tensor;
   let y: Tensor;
   if (bare(a) && !bare(b)) {

@@ -62,7 +62,8 @@ export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }
   checkShape("arange", [count]);
   const exact: DType = dtype === "f32" && count < 2 ** 24 ? "f32" : "f64";
   const positions = node(indexOp, noInputs, [count], exact);
-  return cast(add(mul(positions, constant(step, exact)), constant(from, exact)), dtype);
+  const spaced = step === 1 ? positions : mul(positions, constant(step, exact));
+  return cast(from === 0 ? spaced : add(spaced, constant(from, exact)), dtype);
 }
 
 /** The identity matrix of n rows. */
