@@ -200,11 +200,11 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
 
   // 3. Variables in place: after everything that reads the old value and everything that may fail.
   const inPlace = new Map<Value, Value>();
-  const copies: { value: Value; to: CopyTarget; after: Step[] }[] = [];
-  const fallible = [...steps].filter(isFallible);
+  const copies: { value: Value; to: CopyTarget }[] = [];
+  const mustPrecede = (target: Value): Step[] => [...readersOf(target), ...[...steps].filter(isFallible)];
   for (const { target, value } of captured.updates) {
     const step = stepOf.get(value);
-    const earlier = [...readersOf(target), ...fallible].filter((other) => other !== step);
+    const earlier = mustPrecede(target).filter((other) => other !== step);
     const fits =
       step !== undefined &&
       value.window.base === value &&
@@ -219,7 +219,7 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
       inPlace.set(value, target);
       for (const other of earlier) order(other, step);
     } else {
-      copies.push({ value, to: { kind: "state", target }, after: earlier });
+      copies.push({ value, to: { kind: "state", target } });
     }
   }
 
@@ -262,13 +262,13 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
     if (!copyResults) return;
     const { base } = value.window;
     if (stepOf.has(base) && isWhole(value.window) && !direct.has(base) && !inPlace.has(base)) direct.set(base, index);
-    else copies.push({ value, to: { kind: "output", index }, after: [] });
+    else copies.push({ value, to: { kind: "output", index } });
   });
-  for (const { value, to, after } of copies) {
+  for (const { value, to } of copies) {
     const step = newStep({ tile: [], host: null, role: "copy", copy: { value, to } });
     const producer = stepOf.get(value.window.base);
     if (producer !== undefined) order(producer, step);
-    for (const other of after) order(other, step);
+    if (to.kind === "state") for (const other of mustPrecede(to.target)) order(other, step);
   }
   // A result that shows a variable is copied before the variable changes.
   for (const step of steps) {
