@@ -6,13 +6,16 @@
 /** The four words of one block, as unsigned 32-bit numbers. */
 export type Words = [number, number, number, number];
 
-/** Upper 32 bits of the 64-bit product of two unsigned 32-bit numbers. */
+/** Upper 32 bits of the 64-bit product of two 32-bit words, by schoolbook multiplication of their 16-bit halves. */
 function highProduct(a: number, b: number): number {
-  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
-  // Each term is below 2³² and each sum below 2⁵³, so doubles are exact.
-  const middle = aHigh * bLow + Math.floor((aLow * bLow) / 0x10000);
-  const carry = aLow * bHigh + (middle % 0x10000);
-  return (aHigh * bHigh + Math.floor(middle / 0x10000) + Math.floor(carry / 0x10000)) >>> 0;
+  const aHigh = a >>> 16;
+  const aLow = a & 0xffff;
+  const bHigh = b >>> 16;
+  const bLow = b & 0xffff;
+  // (2¹⁶ − 1)² + 2 · (2¹⁶ − 1) < 2³²: neither sum overflows a word.
+  const middle = Math.imul(aHigh, bLow) + (Math.imul(aLow, bLow) >>> 16);
+  const carry = Math.imul(aLow, bHigh) + (middle & 0xffff);
+  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (carry >>> 16)) | 0;
 }
 
 /** The block at `counter` (four words, lowest first) under `key` (two words). */
@@ -20,16 +23,52 @@ export function philox4x32(counter: Readonly<Words>, key: readonly [number, numb
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
-    const [high0, low0] = [highProduct(0xd2511f53, c0), Math.imul(0xd2511f53, c0) >>> 0];
-    const [high1, low1] = [highProduct(0xcd9e8d57, c2), Math.imul(0xcd9e8d57, c2) >>> 0];
-    [c0, c1, c2, c3] = [(high1 ^ c1 ^ k0) >>> 0, low1, (high0 ^ c3 ^ k1) >>> 0, low0];
-    k0 = (k0 + 0x9e3779b9) >>> 0;
-    k1 = (k1 + 0xbb67ae85) >>> 0;
+    const high0 = highProduct(0xd2511f53, c0);
+    const high1 = highProduct(0xcd9e8d57, c2);
+    const low0 = Math.imul(0xd2511f53, c0);
+    const low1 = Math.imul(0xcd9e8d57, c2);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
+    k0 = (k0 + 0x9e3779b9) | 0;
+    k1 = (k1 + 0xbb67ae85) | 0;
   }
-  return [c0, c1, c2, c3];
+  return [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0];
 }
 
 /** Low and high word of a whole number below 2⁵³. */
 export function splitWords(n: number): [number, number] {
   return [n % 0x100000000, Math.floor(n / 0x100000000)];
+}
+
+/** Random numbers drawn one after another; the same for equal seed and stream, whatever else was drawn elsewhere. */
+export class WordStream {
+  private readonly key: [number, number];
+  private readonly stream: [number, number];
+  private words: Readonly<Words> = [0, 0, 0, 0];
+  private drawn = 0;
+
+  /** `seed` and `stream` are whole numbers from 0 to 2⁵³ − 1. */
+  constructor(seed: number, stream = 0) {
+    this.key = splitWords(seed);
+    this.stream = splitWords(stream);
+  }
+
+  /** A whole number from 0 to 2³² − 1. */
+  next(): number {
+    const at = this.drawn % 4;
+    if (at === 0) this.words = philox4x32([...splitWords(this.drawn / 4), ...this.stream], this.key);
+    this.drawn++;
+    return this.words[at];
+  }
+
+  /** A whole number from 0 to n − 1, each as likely as any other; 0 < n ≤ 2³². */
+  below(n: number): number {
+    // The largest multiple of n; what lies above it would favour small results.
+    const limit = 0x100000000 - (0x100000000 % n);
+    let word = this.next();
+    while (word >= limit) word = this.next();
+    return word % n;
+  }
 }
