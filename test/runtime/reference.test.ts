@@ -614,6 +614,11 @@ describe("what prepare and run refuse", () => {
       },
     ],
     [
+      "a copy onto overlapping elements",
+      /elements of the output overlap/,
+      (b, x, y) => b.add("copy", [{ ...x, shape: [2, 2], strides: [2, 1] }], [{ ...y, shape: [2, 2], strides: [1, 1] }]),
+    ],
+    [
       "a buffer past the arena",
       /ends at byte 16 of an arena of 8/,
       (b) => {

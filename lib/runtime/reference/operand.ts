@@ -59,9 +59,26 @@ export function isRowMajor({ shape, strides }: Signature): boolean {
   return true;
 }
 
+/** Whether no two elements share a place: each stride, the smallest first, steps over all that the smaller ones reach. */
+export function isInjective({ shape, strides }: Signature): boolean {
+  let reach = 0;
+  const axes = shape.map((size, d) => ({ size, stride: Math.abs(strides[d]) })).filter(({ size }) => size > 1);
+  return axes
+    .sort((a, b) => a.stride - b.stride)
+    .every(({ size, stride }) => {
+      const isClear = stride > reach;
+      reach += (size - 1) * stride;
+      return isClear;
+    });
+}
+
 /** Where in `data` the elements [start, start + length) of the row-major iteration space lie. */
 export function locate(x: Operand, start: number, length: number, positions: Float64Array): void {
   const { shape, strides } = x;
+  if (isRowMajor(x)) {
+    for (let i = 0; i < length; i++) positions[i] = x.offset + start + i;
+    return;
+  }
   const at = new Array<number>(shape.length);
   let position = x.offset;
   for (let d = shape.length - 1, rest = start; d >= 0; d--) {
