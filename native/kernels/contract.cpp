@@ -1,0 +1,331 @@
+// The contraction engine: GotoBLAS's scheme (Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
+// ACM TOMS 34(3), 2008) over virtual matrices. B is packed into strips as wide as a microkernel, A into strips as high
+// as one; a block of A stays in L2 and a strip of B in L1 while they are multiplied.
+#include "contract.h"
+
+#include "contract_pack.h"
+#include "contract_tile.h"
+#include "tile.h"
+
+namespace nabla::NABLA_ISA {
+namespace {
+
+constexpr int64_t kDepth = 256;  // slice of k: a strip of B takes half of L1
+constexpr int64_t kRows = 120;   // block of A: with kDepth about a quarter of L2
+constexpr int64_t kCols = 1024;
+constexpr int64_t kPackStrips = 8;          // strips of B that a packing task packs
+constexpr int64_t kFinishSpan = 8192;       // elements that a finishing task sums
+constexpr int64_t kTasks = 16;              // cut until there are so many ...
+constexpr double kTaskNanoseconds = 40000;  // ... or tasks are this short
+constexpr int64_t kInlineRun = 64;          // shortest piece of a row that is worth an epilogue call
+
+size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// offsets[i] = offset of index start + i.
+void fill_offsets(const Axis& axis, int64_t start, int64_t count, int64_t* offsets) {
+  if (count <= 0) return;
+  int64_t digit[3] = {}, at = 0;
+  for (int d = axis.rank - 1; d >= 0; --d) {
+    digit[d] = start % axis.extent[d];
+    start /= axis.extent[d];
+    at += digit[d] * axis.stride[d];
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    offsets[i] = at;
+    for (int d = axis.rank - 1; d >= 0; --d) {
+      at += axis.stride[d];
+      if (++digit[d] < axis.extent[d]) break;
+      at -= axis.stride[d] * axis.extent[d];
+      digit[d] = 0;
+    }
+  }
+}
+
+// Estimated nanoseconds of multiplying a block: arithmetic and packing.
+double cost_of(int64_t m, int64_t n, int64_t k) {
+  return static_cast<double>(m * n * k) / 40 + static_cast<double>((m + n) * k) / 4 + 500;
+}
+
+// Vector operations for C as it is and for Cᵀ, whose tiles are scattered one element at a time. A single column of
+// registers leaves the multipliers waiting for their own results.
+template <class T>
+bool should_swap(int64_t m, int64_t n, int64_t k) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  const auto operations = [&](int64_t rows, int64_t cols) {
+    return static_cast<double>(rows * ceil_div(cols, lanes) * k) * (cols <= lanes && lanes < 16 ? 1.5 : 1);
+  };
+  return operations(n, m) + 2.0 * static_cast<double>(m * n) < operations(m, n);
+}
+
+template <class T>
+Cut cut_of(const Job& job, const Call& call) {
+  constexpr int64_t mr = TileSize<T>::rows, nr = TileSize<T>::cols;
+  Cut cut{};
+  cut.swapped = should_swap<T>(job.m, job.n, job.k);
+  cut.m = cut.swapped ? job.n : job.m;
+  cut.n = cut.swapped ? job.m : job.n;
+  cut.k = job.k;
+  if (job.output_size == 0) return cut;
+
+  const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
+    return round_up(ceil_div(size, ceil_div(size, most)), unit);
+  };
+  cut.depth = cut.k == 0 ? 1 : balanced(cut.k, kDepth, 8);
+  cut.rows = balanced(cut.m, kRows / mr * mr, mr);
+  cut.cols = balanced(cut.n, kCols, nr);
+  const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
+  // In the swapped form a block that has all rows is a contiguous piece of C.
+  const int64_t fewest_rows = cut.swapped ? cut.rows : 4 * mr;
+  while (tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
+    if (cut.rows > fewest_rows)
+      cut.rows = round_up(cut.rows / 2, mr);
+    else if (cut.cols > 4 * nr)
+      cut.cols = round_up(cut.cols / 2, nr);
+    else
+      break;
+  }
+  cut.row_blocks = ceil_div(cut.m, cut.rows);
+  cut.col_blocks = ceil_div(cut.n, cut.cols);
+
+  cut.splits = 1;
+  if (job.parts == 1 && tasks() < kTasks) {
+    const double total = cost_of(cut.rows, cut.cols, cut.k);
+    const int64_t wanted = smaller(ceil_div(kTasks, tasks()), static_cast<int64_t>(total / kTaskNanoseconds));
+    cut.splits = larger(1, smaller(wanted, cut.k / (2 * cut.depth)));
+  }
+  cut.split_depth = round_up(ceil_div(larger(cut.k, 1), cut.splits), cut.depth);
+  cut.splits = ceil_div(larger(cut.k, 1), cut.split_depth);
+
+  const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
+  const int64_t k_blocks = ceil_div(cut.k, cut.depth);
+  cut.packs_ahead = cut.k > 0 && tasks() * 1 > copies_of_b * cut.col_blocks;
+  if (cut.packs_ahead) {
+    cut.pack_tasks = copies_of_b * k_blocks * ceil_div(ceil_div(cut.n, nr), kPackStrips);
+    cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
+  }
+  if (cut.splits > 1) cut.partial_bytes = aligned(static_cast<size_t>(cut.splits * job.output_size) * sizeof(T));
+  cut.multiply_tasks = tasks() * cut.splits;
+  cut.finishes_inline = call.tile && job.is_contiguous && cut.splits == 1 &&
+                        (cut.swapped ? cut.row_blocks == 1 : cut.col_blocks == 1 || cut.cols >= kInlineRun);
+  if (cut.splits > 1 || (call.tile && !cut.finishes_inline)) cut.finish_tasks = ceil_div(job.output_size, kFinishSpan);
+
+  const int64_t packed = cut.rows * cut.depth + nr * cut.depth + 2 * kBlock<T>;
+  const int64_t offsets = 2 * (cut.rows + cut.cols + cut.depth) + kPackStrips * nr;
+  cut.scratch = aligned(static_cast<size_t>(packed) * sizeof(T)) + aligned(static_cast<size_t>(offsets) * 8);
+  cut.nanoseconds = cost_of(smaller(cut.rows, cut.m), smaller(cut.cols, cut.n), smaller(cut.split_depth, cut.k));
+  return cut;
+}
+
+Contraction transposed(const Contraction& x) {
+  Contraction y = x;
+  y.a_rows = x.b_cols, y.a_sum = x.b_sum, y.b_sum = x.a_sum, y.b_cols = x.a_rows;
+  y.c_rows = x.c_cols, y.c_cols = x.c_rows;
+  y.a_offset = x.b_offset, y.b_offset = x.a_offset;
+  y.a_batch = x.b_batch, y.b_batch = x.a_batch;
+  return y;
+}
+
+// One task's view of the job: matrices in the order in which they are multiplied.
+template <class T>
+class Task {
+  static constexpr int mr = TileSize<T>::rows, nr = TileSize<T>::cols, lanes = Vec<T>::lanes;
+
+ public:
+  Task(const Job& job, const Cut& cut, const Place& place, const Contraction& part, const Operands& operands,
+       const Call& call, const Work& work)
+      : job_(job), cut_(cut), place_(place), x_(cut.swapped ? transposed(part) : part), call_(call), work_(work) {
+    a_ = static_cast<const T*>(cut.swapped ? operands.b : operands.a);
+    b_ = static_cast<const T*>(cut.swapped ? operands.a : operands.b);
+    c_ = static_cast<T*>(operands.c);
+    packed_ = reinterpret_cast<T*>(work.workspace + job.own_bytes);
+    partials_ = reinterpret_cast<T*>(work.workspace + job.own_bytes + cut.packed_bytes);
+    a_strips_ = reinterpret_cast<T*>(work.scratch);
+    b_strip_ = a_strips_ + cut.rows * cut.depth + kBlock<T>;
+    const int64_t packed = cut.rows * cut.depth + nr * cut.depth + 2 * kBlock<T>;
+    offsets_ = reinterpret_cast<int64_t*>(work.scratch + aligned(static_cast<size_t>(packed) * sizeof(T)));
+    tile_scratch_ = work.scratch + cut.scratch;
+    m_ = x_.a_rows.size(), n_ = x_.b_cols.size(), k_ = x_.a_sum.size();
+  }
+
+  void pack() {
+    const int64_t groups = ceil_div(ceil_div(cut_.n, nr), kPackStrips);
+    const int64_t group = place_.task % groups, rest = place_.task / groups;
+    const int64_t k_blocks = ceil_div(cut_.k, cut_.depth);
+    const int64_t k0 = rest % k_blocks * cut_.depth, copy = rest / k_blocks;
+    const int64_t j0 = group * kPackStrips * nr;
+    if (j0 >= n_ || k0 >= k_) return;
+    const int64_t depth = smaller(cut_.depth, k_ - k0), count = smaller(kPackStrips * nr, n_ - j0);
+    int64_t *cols = offsets_, *sum = cols + kPackStrips * nr;
+    fill_offsets(x_.b_cols, j0, count, cols);
+    fill_offsets(x_.b_sum, k0, depth, sum);
+    const T* b = b_ + x_.b_offset + copy_batch(copy) * x_.b_batch;
+    for (int64_t j = 0; j < count; j += nr) {
+      const int width = static_cast<int>(smaller(nr, count - j));
+      pack_strip(b, cols + j, width, sum, depth, static_cast<int>(round_up(width, lanes)),
+                 packed_ + strip_offset(copy, k0, j0 + j, depth));
+    }
+  }
+
+  void multiply() {
+    int64_t t = place_.task;
+    const int64_t split = t % cut_.splits;
+    t /= cut_.splits;
+    const int64_t j0 = t % cut_.col_blocks * cut_.cols;
+    t /= cut_.col_blocks;
+    const int64_t i0 = t % cut_.row_blocks * cut_.rows;
+    const int64_t batch = t / cut_.row_blocks % job_.batch;
+    if (i0 >= m_ || j0 >= n_) return;
+    const int64_t rows = smaller(cut_.rows, m_ - i0), cols = smaller(cut_.cols, n_ - j0);
+    const T* a = a_ + x_.a_offset + batch * x_.a_batch;
+    const T* b = b_ + x_.b_offset + batch * x_.b_batch;
+    const int64_t copy = (place_.part * (b_is_shared() ? 1 : job_.batch)) + (b_is_shared() ? 0 : batch);
+    T* c = (cut_.splits > 1 ? partials_ + split * job_.output_size : c_) + x_.c_offset + batch * x_.c_batch;
+
+    int64_t *a_rows = offsets_, *c_rows = a_rows + cut_.rows, *b_cols = c_rows + cut_.rows;
+    int64_t *c_cols = b_cols + cut_.cols, *a_sum = c_cols + cut_.cols, *b_sum = a_sum + cut_.depth;
+    fill_offsets(x_.a_rows, i0, rows, a_rows);
+    fill_offsets(x_.c_rows, i0, rows, c_rows);
+    fill_offsets(x_.b_cols, j0, cols, b_cols);
+    fill_offsets(x_.c_cols, j0, cols, c_cols);
+    const bool reads_b_in_place = x_.b_cols.is_run(1) && x_.b_sum.rank == 1 && rows <= 2 * mr;
+    const bool writes_runs = x_.c_cols.is_run(1);
+
+    const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
+    int64_t k0 = first;
+    do {
+      const int64_t depth = smaller(cut_.depth, larger(last - k0, 0));
+      fill_offsets(x_.a_sum, k0, depth, a_sum);
+      for (int64_t i = 0; i < rows; i += mr) {
+        const int height = static_cast<int>(smaller(mr, rows - i));
+        pack_strip(a, a_rows + i, height, a_sum, depth, height, a_strips_ + i * depth);
+      }
+      if (!cut_.packs_ahead) fill_offsets(x_.b_sum, k0, depth, b_sum);
+      for (int64_t j = 0; j < cols; j += nr) {
+        const int width = static_cast<int>(smaller(nr, cols - j)), whole = static_cast<int>(round_up(width, lanes));
+        const T* strip = b_strip_;
+        int64_t step = whole;
+        if (cut_.packs_ahead) {
+          strip = packed_ + strip_offset(copy, k0, j0 + j, depth);
+        } else if (reads_b_in_place && whole == width && depth > 0) {
+          strip = b + b_cols[j] + b_sum[0];
+          step = x_.b_sum.stride[0];
+        } else {
+          pack_strip(b, b_cols + j, width, b_sum, depth, whole, b_strip_);
+        }
+        for (int64_t i = 0; i < rows; i += mr) {
+          const int height = static_cast<int>(smaller(mr, rows - i));
+          const TileKernel<T> kernel = tile_kernel_for<T>(height, whole / lanes);
+          const bool add = k0 > first;
+          if (writes_runs)
+            kernel(depth, a_strips_ + i * depth, strip, step, {c + c_cols[j], c_rows + i, width, add});
+          else
+            scatter(kernel, depth, a_strips_ + i * depth, strip, step, c, c_rows + i, height, c_cols + j, width, add);
+        }
+      }
+      k0 += cut_.depth;
+    } while (k0 < last);
+
+    if (!cut_.finishes_inline) return;
+    const int64_t origin = batch * x_.c_batch;
+    if (cut_.swapped) {
+      tile_run(call_, work_.state, origin + c_cols[0], cols * m_, tile_scratch_);
+    } else if (cut_.col_blocks == 1) {
+      tile_run(call_, work_.state, origin + c_rows[0], rows * n_, tile_scratch_);
+    } else {
+      for (int64_t i = 0; i < rows; ++i) tile_run(call_, work_.state, origin + c_rows[i] + j0, cols, tile_scratch_);
+    }
+  }
+
+  void finish() {
+    const int64_t start = place_.task * kFinishSpan, count = smaller(kFinishSpan, job_.output_size - start);
+    if (cut_.splits > 1) {
+      const T* x = partials_ + start;
+      sweep<T>(count, [&](int64_t i, auto some) {
+        Vec<T> sum = load(x + i, some);
+        for (int64_t s = 1; s < cut_.splits; ++s) sum = sum + load(x + s * job_.output_size + i, some);
+        store(c_ + start + i, sum, some);
+      });
+    }
+    if (call_.tile) tile_run(call_, work_.state, start, count, tile_scratch_);
+  }
+
+ private:
+  bool b_is_shared() const { return cut_.swapped ? job_.shared_a : job_.shared_b; }
+  // Copies of B are numbered part by part.
+  int64_t copy_batch(int64_t copy) const { return b_is_shared() ? 0 : copy % job_.batch; }
+  int64_t strip_offset(int64_t copy, int64_t k0, int64_t j, int64_t depth) const {
+    const int64_t padded = round_up(cut_.n, nr);
+    return copy * cut_.k * padded + k0 * padded + j * depth;
+  }
+
+  static void scatter(TileKernel<T> kernel, int64_t depth, const T* a, const T* b, int64_t step, T* c,
+                      const int64_t* rows, int height, const int64_t* cols, int width, bool add) {
+    alignas(64) T tile[mr * nr];
+    int64_t tile_rows[mr];
+    for (int i = 0; i < height; ++i) tile_rows[i] = i * nr;
+    kernel(depth, a, b, step, {tile, tile_rows, width, false});
+    for (int j = 0; j < width; ++j)
+      for (int i = 0; i < height; ++i) {
+        T* to = c + cols[j] + rows[i];
+        *to = add ? *to + tile[i * nr + j] : tile[i * nr + j];
+      }
+  }
+
+  const Job& job_;
+  const Cut& cut_;
+  const Place& place_;
+  Contraction x_;
+  const Call& call_;
+  const Work& work_;
+  const T *a_, *b_;
+  T *c_, *packed_, *partials_, *a_strips_, *b_strip_;
+  int64_t* offsets_;
+  char* tile_scratch_;
+  int64_t m_, n_, k_;
+};
+
+}  // namespace
+
+Cut contract_cut(const Job& job, const Call& call) {
+  return call.outputs[0].dtype == Dtype::f32 ? cut_of<float>(job, call) : cut_of<double>(job, call);
+}
+
+void contract_plan(const Job& job, const Call& call, Plan& plan) {
+  const Cut cut = contract_cut(job, call);
+  plan.phases = 0;
+  if (job.own_tasks + cut.pack_tasks > 0) plan.tasks[plan.phases++] = job.own_tasks + cut.pack_tasks;
+  plan.tasks[plan.phases++] = cut.multiply_tasks;
+  if (cut.finish_tasks > 0) plan.tasks[plan.phases++] = cut.finish_tasks;
+  plan.workspace = job.own_bytes + cut.packed_bytes + cut.partial_bytes;
+  plan.scratch = cut.scratch + (call.tile ? tile_scratch(call) : 0);
+  plan.state = call.tile ? tile_state_size(call) : 0;
+  plan.grain = static_cast<int64_t>(cut.nanoseconds);
+}
+
+void contract_prepare(const Call& call, void* state) { tile_prepare(call, 2, 1, state); }
+
+Place contract_place(const Job& job, const Cut& cut, const Work& work) {
+  int phase = work.phase;
+  if (job.own_tasks + cut.pack_tasks > 0 && phase-- == 0) {
+    if (work.task < job.own_tasks) return {Step::own, work.task, 0};
+    const int64_t task = work.task - job.own_tasks;
+    return {Step::pack, task, task / (cut.pack_tasks / job.parts)};
+  }
+  if (phase == 0) return {Step::multiply, work.task, work.task / (cut.multiply_tasks / job.parts)};
+  return {Step::finish, work.task, 0};
+}
+
+void contract_run(const Job& job, const Cut& cut, const Place& place, const Contraction& part, const Operands& operands,
+                  const Call& call, const Work& work) {
+  const auto run = [&](auto task) {
+    if (place.step == Step::pack) return task.pack();
+    if (place.step == Step::multiply) return task.multiply();
+    task.finish();
+  };
+  if (call.outputs[0].dtype == Dtype::f32)
+    run(Task<float>(job, cut, place, part, operands, call, work));
+  else
+    run(Task<double>(job, cut, place, part, operands, call, work));
+}
+
+}  // namespace nabla::NABLA_ISA

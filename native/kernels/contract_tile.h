@@ -1,0 +1,68 @@
+// Register-blocked microkernels of the matrix product: R × (V registers) of C stay in registers while k runs.
+#pragma once
+#include "../simd/vec.h"
+
+namespace nabla::NABLA_ISA {
+
+// The tile of each instruction set: as many accumulators as fit beside V registers of B and one of A.
+template <class T>
+struct TileSize {
+  static constexpr int lanes = Vec<T>::lanes;
+  static constexpr int bytes = lanes * static_cast<int>(sizeof(T));
+  static constexpr int rows = bytes == 64 ? 14 : bytes == 32 ? 6 : bytes == 16 ? 8 : 4;  // MR
+  static constexpr int vectors = bytes >= 32 ? 2 : bytes == 16 ? 3 : 4;
+  static constexpr int cols = vectors * lanes;  // NR
+};
+
+// Where a tile of C lies: element (i, j) at c[rows[i] + j], for j < cols.
+template <class T>
+struct TileTarget {
+  T* c;
+  const int64_t* rows;
+  int cols;
+  bool add;  // to what is there, else overwrite
+};
+
+// C (+)= A·B over `depth`: a[k·R + i], b[k·b_step + j].
+template <class T, int R, int V>
+static void contract_tile(int64_t depth, const T* a, const T* b, int64_t b_step, const TileTarget<T>& to) {
+  constexpr int lanes = Vec<T>::lanes;
+  Vec<T> sum[R][V];
+  for (int i = 0; i < R; ++i)
+    for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>::zero();
+  for (int64_t k = 0; k < depth; ++k, a += R, b += b_step) {
+    Vec<T> row[V];
+    for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
+    for (int i = 0; i < R; ++i) {
+      const Vec<T> x = Vec<T>::all(a[i]);
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
+    }
+  }
+  const int rest = to.cols - (V - 1) * lanes;  // of the last register
+  for (int i = 0; i < R; ++i) {
+    T* c = to.c + to.rows[i];
+    for (int v = 0; v < V; ++v, c += lanes) {
+      if (v < V - 1 || rest == lanes)
+        (to.add ? sum[i][v] + Vec<T>::load(c) : sum[i][v]).store(c);
+      else
+        (to.add ? sum[i][v] + Vec<T>::load(c, rest) : sum[i][v]).store(c, rest);
+    }
+  }
+}
+
+template <class T>
+using TileKernel = void (*)(int64_t depth, const T* a, const T* b, int64_t b_step, const TileTarget<T>& to);
+
+// The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
+template <class T, int R = TileSize<T>::rows, int V = TileSize<T>::vectors>
+NABLA_INLINE TileKernel<T> tile_kernel_for(int rows, int vectors) {
+  if constexpr (V > 1) {
+    if (vectors < V) return tile_kernel_for<T, R, V - 1>(rows, vectors);
+  }
+  if constexpr (R > 1) {
+    if (rows < R) return tile_kernel_for<T, R - 1, V>(rows, vectors);
+  }
+  return contract_tile<T, R, V>;
+}
+
+}  // namespace nabla::NABLA_ISA
