@@ -41,7 +41,9 @@ function checkEdges(prefix: string, ending: RegExp, imports: (file: string, text
 
 it("TypeScript imports point down", () => {
   checkEdges("lib", /\.ts$/, (file, text) =>
-    [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, path]) => relative(root, join(root, dirname(file), path)).replace(/\.js$/, ".ts")),
+    [...text.matchAll(/(?:from|import)\s*\(?\s*"(\.[^"]+)"/g)].map(([, path]) =>
+      relative(root, join(root, dirname(file), path)).replace(/\.js$/, ".ts"),
+    ),
   );
 });
 

@@ -19,7 +19,15 @@ interface Loop {
 }
 
 /** Builds a loop from stand-in arguments and what the body makes of them. */
-function makeLoop(args: readonly Tensor[], carry: readonly Tensor[], ys: readonly Tensor[], init: readonly Tensor[], xs: readonly Tensor[], length: number, reverse: boolean): Loop {
+function makeLoop(
+  args: readonly Tensor[],
+  carry: readonly Tensor[],
+  ys: readonly Tensor[],
+  init: readonly Tensor[],
+  xs: readonly Tensor[],
+  length: number,
+  reverse: boolean,
+): Loop {
   const closed = closeOver(args, [...carry, ...ys]);
   const body = new LoopBody(closed.args, closed.outputs, carry.length, xs.length, length, reverse);
   const loop = node(loopOp, [...init, ...xs, ...closed.constants], [], "f32", { body });
@@ -52,26 +60,39 @@ export function scan(
 ): { carry: Tensor[]; y: Tensor[] } {
   const start = init.map((x) => asTensor("scan", x));
   const scanned = xs.map((x) => asTensor("scan", x));
-  if (scanned.some((x) => x.shape.length === 0)) throw new ShapeError("scan: xs must have a first axis to run along", { op: "scan", inputs: scanned.map((x) => x.shape) });
+  if (scanned.some((x) => x.shape.length === 0))
+    throw new ShapeError("scan: xs must have a first axis to run along", { op: "scan", inputs: scanned.map((x) => x.shape) });
   const count = length ?? scanned[0]?.shape[0];
   if (count === undefined || !Number.isInteger(count) || count < 0) {
-    throw new ValueError(`scan: the number of iterations must be a whole number ≥ 0 but is ${count}; give xs or { length }`, { op: "scan", inputs: [length] });
+    throw new ValueError(`scan: the number of iterations must be a whole number ≥ 0 but is ${count}; give xs or { length }`, {
+      op: "scan",
+      inputs: [length],
+    });
   }
   const odd = scanned.find((x) => x.shape[0] !== count);
   if (odd !== undefined) {
-    throw new ShapeError(`scan: ${count} iterations need xs of shape [${count}, …] but one is ${format(odd.shape)}`, { op: "scan", inputs: scanned.map((x) => x.shape) });
+    throw new ShapeError(`scan: ${count} iterations need xs of shape [${count}, …] but one is ${format(odd.shape)}`, {
+      op: "scan",
+      inputs: scanned.map((x) => x.shape),
+    });
   }
   const carryArgs = start.map((x, j) => argument(j, x));
   const sliceArgs = scanned.map((x, j) => argument(start.length + j, { shape: x.shape.slice(1), dtype: x.dtype }));
   const { carry, y = [] } = body([...carryArgs], [...sliceArgs]);
   if (carry.length !== start.length || carry.some((c, j) => !sameShape(c.shape, start[j].shape))) {
-    throw new ShapeError(`scan: the body must return a carry of shapes ${start.map((x) => format(x.shape)).join(", ")} but returned ${carry.map((c) => format(c.shape)).join(", ")}`, {
-      op: "scan",
-      inputs: [start.map((x) => x.shape), carry.map((c) => c.shape)],
-    });
+    throw new ShapeError(
+      `scan: the body must return a carry of shapes ${start.map((x) => format(x.shape)).join(", ")} but returned ${carry.map((c) => format(c.shape)).join(", ")}`,
+      {
+        op: "scan",
+        inputs: [start.map((x) => x.shape), carry.map((c) => c.shape)],
+      },
+    );
   }
   const changed = carry.findIndex((c, j) => c.dtype !== start[j].dtype);
-  if (changed >= 0) throw new DTypeError(`scan: carry ${changed} starts as ${start[changed].dtype} but the body returns ${carry[changed].dtype}`, { op: "scan" });
+  if (changed >= 0)
+    throw new DTypeError(`scan: carry ${changed} starts as ${start[changed].dtype} but the body returns ${carry[changed].dtype}`, {
+      op: "scan",
+    });
   const { final, stacked } = makeLoop([...carryArgs, ...sliceArgs], carry, y, start, scanned, count, reverse);
   return { carry: final, y: stacked };
 }
@@ -127,7 +148,10 @@ function loopGradient(gys: readonly (Tensor | null)[], loop: Tensor): (Tensor | 
   });
   const newSums = smoothConstants.map((k, q) => add(sums[q], gradientOf(fixed[k])));
   const smoothSlices = xs.map((_, j) => j).filter((j) => isSmooth(xs[j]));
-  const made = substitute([...newCarry, ...newSums, ...smoothSlices.map((j) => gradientOf(x[j]))], new Map(fixed.map((x, k) => [x, constants[k]])));
+  const made = substitute(
+    [...newCarry, ...newSums, ...smoothSlices.map((j) => gradientOf(x[j]))],
+    new Map(fixed.map((x, k) => [x, constants[k]])),
+  );
   const gradient = makeLoop(
     [...gCarry, ...sums, ...carry, ...x, ...gOut, ...gWatched],
     made.slice(0, start.length),

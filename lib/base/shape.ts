@@ -51,7 +51,10 @@ export function broadcast(a: Shape, b: Shape): Shape | null {
 export function checkShape(op: string, shape: Shape): void {
   for (const n of shape) {
     if (!Number.isInteger(n) || n < 0) {
-      throw new ShapeError(`${op}: shape ${format(shape)} has the dimension ${n}; dimensions are whole numbers ≥ 0`, { op, inputs: [shape] });
+      throw new ShapeError(`${op}: shape ${format(shape)} has the dimension ${n}; dimensions are whole numbers ≥ 0`, {
+        op,
+        inputs: [shape],
+      });
     }
   }
   if (shape.length > 8) {

@@ -3,8 +3,8 @@ import type { DType } from "../base/dtype.js";
 import { rowMajor, type Shape, sizeOf } from "../base/shape.js";
 import type { LoopBody } from "../graph/loop.js";
 import type { KernelLowering, TileEmitter } from "../graph/op.js";
-import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "../runtime/program.js";
 import { topological } from "../graph/walk.js";
+import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "../runtime/program.js";
 import { schedule } from "./schedule.js";
 import { type Partition, partition, type Step } from "./steps.js";
 import { type Captured, capture, isScalar, tileDType, type Value } from "./value.js";
@@ -75,7 +75,10 @@ export class Emitter {
     if (source !== null && !isScalar(value)) {
       view =
         this.outer?.args[source.index] ??
-        whole(this.out.buffer(this.states.has(value) ? "state" : "input", dtype, sizeOf(shape), { kind: "source", position: source.position }), shape);
+        whole(
+          this.out.buffer(this.states.has(value) ? "state" : "input", dtype, sizeOf(shape), { kind: "source", position: source.position }),
+          shape,
+        );
     } else if (target !== undefined) {
       view = { ...this.baseView(target), shape, strides: rowMajor(shape) };
     } else if (output !== undefined && this.outer === null) {
@@ -143,7 +146,10 @@ export class Emitter {
     }
     if (lowering.prologue) {
       const [input] = host.inputs;
-      const { tile, operands } = step.role === "prologue" ? this.tileOf(step.tile, input.window.base.shape, tileDType(input.window.base), null, input.window.base) : this.loadOf(input, host);
+      const { tile, operands } =
+        step.role === "prologue"
+          ? this.tileOf(step.tile, input.window.base.shape, tileDType(input.window.base), null, input.window.base)
+          : this.loadOf(input, host);
       this.out.instructions.push({ kernel: lowering.kernel, outputs: [this.baseView(host)], inputs: operands, attrs, tile, label });
       return;
     }
@@ -160,7 +166,13 @@ export class Emitter {
     // The kernel may see its result in another rank ([1, m, n]); the epilogue's operands follow.
     const lead = own.output.shape.length - host.shape.length;
     const lift = (view: View): View =>
-      lead <= 0 ? view : { ...view, shape: [...own.output.shape.slice(0, lead), ...view.shape], strides: [...new Array<number>(lead).fill(0), ...view.strides] };
+      lead <= 0
+        ? view
+        : {
+            ...view,
+            shape: [...own.output.shape.slice(0, lead), ...view.shape],
+            strides: [...new Array<number>(lead).fill(0), ...view.strides],
+          };
     const liftStored = (view: View): View => (lead <= 0 ? view : { ...view, shape: own.output.shape, strides: rowMajor(own.output.shape) });
     this.out.instructions.push({
       kernel: lowering.kernel,
@@ -189,7 +201,9 @@ export class Emitter {
   }
 
   private scalarStep(value: Value): TileStep {
-    return value.source?.kind === "uniform" ? { op: "uniform", args: [this.uniformSlot(value)] } : { op: "const", args: [value.attrs.value as number] };
+    return value.source?.kind === "uniform"
+      ? { op: "uniform", args: [this.uniformSlot(value)] }
+      : { op: "const", args: [value.attrs.value as number] };
   }
 
   /**
@@ -200,13 +214,15 @@ export class Emitter {
     const steps: TileStep[] = [];
     const operands: View[] = [];
     const registers = new Map<Value, number>();
-    const constants = new Map<number, number>();
+    const constants = new Map<number | "-0", number>();
     const push = (step: TileStep): number => steps.push(step) - 1;
     const emitter: TileEmitter = {
       step: (op, ...args) => push({ op, args }),
       constant: (value) => {
-        let register = constants.get(value);
-        if (register === undefined || Object.is(value, -0)) constants.set(value, (register = push({ op: "const", args: [value] })));
+        // A map takes 0 and −0 for the same key.
+        const key = Object.is(value, -0) ? "-0" : value;
+        const register = constants.get(key) ?? push({ op: "const", args: [value] });
+        constants.set(key, register);
         return register;
       },
     };
@@ -216,7 +232,8 @@ export class Emitter {
       const { base } = value.window;
       let register: number;
       if (isScalar(base)) {
-        register = registers.get(base) ?? (base.source === null ? emitter.constant(base.attrs.value as number) : push(this.scalarStep(base)));
+        register =
+          registers.get(base) ?? (base.source === null ? emitter.constant(base.attrs.value as number) : push(this.scalarStep(base)));
         registers.set(base, register);
       } else {
         register = push({ op: "load", args: [operands.length + (host === null ? 0 : 1)] });
@@ -242,7 +259,12 @@ export class Emitter {
     const output = this.baseView(host);
     const fill = lowering.fill(host);
     if (fill !== null) {
-      const tile: Tile = { dtype: host.dtype === "f64" || host.dtype === "i32" ? "f64" : "f32", shape: host.shape, steps: [{ op: "const", args: [fill] }], stores: [0] };
+      const tile: Tile = {
+        dtype: host.dtype === "f64" || host.dtype === "i32" ? "f64" : "f32",
+        shape: host.shape,
+        steps: [{ op: "const", args: [fill] }],
+        stores: [0],
+      };
       this.out.instructions.push({ kernel: "tile", outputs: [output], inputs: [], attrs: [], tile, label: host.op.name });
     }
     lowering.windows(output, host).forEach((window, i) => {
@@ -256,15 +278,27 @@ export class Emitter {
     const inputs = host.inputs.map((input) => this.viewOf(input));
     const picks = new Map<number, Value>();
     for (const value of this.captured.values) {
-      if (value.op.lowering.kind === "pick" && value.inputs[0] === host && this.parts.stepOf.has(value)) picks.set(value.attrs.index as number, value);
+      if (value.op.lowering.kind === "pick" && value.inputs[0] === host && this.parts.stepOf.has(value))
+        picks.set(value.attrs.index as number, value);
     }
     /** Slice t of a stacked view, t being the iteration. */
     const slice = (stacked: View): View => {
       const [stride, ...strides] = stacked.strides;
-      const steps = [...(stacked.steps ?? []), ...new Array<number>(depth - (stacked.steps?.length ?? 0)).fill(0), reverse ? -stride : stride];
-      return { buffer: stacked.buffer, offset: stacked.offset + (reverse && length > 0 ? (length - 1) * stride : 0), shape: stacked.shape.slice(1), strides, steps };
+      const steps = [
+        ...(stacked.steps ?? []),
+        ...new Array<number>(depth - (stacked.steps?.length ?? 0)).fill(0),
+        reverse ? -stride : stride,
+      ];
+      return {
+        buffer: stacked.buffer,
+        offset: stacked.offset + (reverse && length > 0 ? (length - 1) * stride : 0),
+        shape: stacked.shape.slice(1),
+        strides,
+        steps,
+      };
     };
-    const scratch = ({ shape, dtype }: { shape: Shape; dtype: DType }): View => whole(this.out.buffer("arena", dtype, sizeOf(shape)), shape);
+    const scratch = ({ shape, dtype }: { shape: Shape; dtype: DType }): View =>
+      whole(this.out.buffer("arena", dtype, sizeOf(shape)), shape);
 
     const state = args.slice(0, carries).map(scratch);
     state.forEach((view, j) => this.copy(inputs[j], view, host.op.name));

@@ -37,7 +37,11 @@ function lifetimes(buffers: readonly BufferSpec[], instructions: readonly Instru
 }
 
 function sameWindow(a: View, b: View): boolean {
-  return a.offset === b.offset && a.shape.length === b.shape.length && a.shape.every((n, i) => n === b.shape[i] && (n === 1 || a.strides[i] === b.strides[i]));
+  return (
+    a.offset === b.offset &&
+    a.shape.length === b.shape.length &&
+    a.shape.every((n, i) => n === b.shape[i] && (n === 1 || a.strides[i] === b.strides[i]))
+  );
 }
 
 /** Elementwise results take over the buffer of an operand that nobody reads afterwards. */
@@ -73,15 +77,22 @@ export function reuseInPlace(buffers: readonly BufferSpec[], instructions: reado
 }
 
 /** Offsets in the arena such that no two buffers that live at the same time overlap: largest first, lowest gap that fits. */
-export function planMemory(buffers: readonly BufferSpec[], instructions: readonly Instruction[]): { buffers: BufferSpec[]; arenaBytes: number } {
+export function planMemory(
+  buffers: readonly BufferSpec[],
+  instructions: readonly Instruction[],
+): { buffers: BufferSpec[]; arenaBytes: number } {
   const lives = lifetimes(buffers, instructions);
   const bytes = buffers.map(({ size, dtype }) => Math.ceil((size * bytesPerElement[dtype]) / alignment) * alignment);
-  const order = buffers.flatMap(({ kind }, i) => (kind === "arena" && lives[i].last >= 0 ? [i] : [])).sort((a, b) => bytes[b] - bytes[a] || lives[a].first - lives[b].first);
+  const order = buffers
+    .flatMap(({ kind }, i) => (kind === "arena" && lives[i].last >= 0 ? [i] : []))
+    .sort((a, b) => bytes[b] - bytes[a] || lives[a].first - lives[b].first);
   const placed: number[] = [];
   const place = new Array<number>(buffers.length).fill(0);
   let arenaBytes = 0;
   for (const b of order) {
-    const rivals = placed.filter((a) => lives[a].first <= lives[b].last && lives[b].first <= lives[a].last).sort((a, c) => place[a] - place[c]);
+    const rivals = placed
+      .filter((a) => lives[a].first <= lives[b].last && lives[b].first <= lives[a].last)
+      .sort((a, c) => place[a] - place[c]);
     let at = 0;
     for (const rival of rivals) {
       if (place[rival] - at >= bytes[b]) break;
@@ -95,7 +106,10 @@ export function planMemory(buffers: readonly BufferSpec[], instructions: readonl
 }
 
 /** Drops buffers that no instruction touches any more and numbers the rest anew. */
-export function compact(buffers: readonly BufferSpec[], instructions: readonly Instruction[]): { buffers: BufferSpec[]; instructions: Instruction[] } {
+export function compact(
+  buffers: readonly BufferSpec[],
+  instructions: readonly Instruction[],
+): { buffers: BufferSpec[]; instructions: Instruction[] } {
   const used = new Set(instructions.flatMap(({ outputs, inputs }) => [...outputs, ...inputs].map(({ buffer }) => buffer)));
   const number = new Map<number, number>();
   const kept = buffers.filter((spec, i) => {

@@ -87,13 +87,15 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
       stepOf.set(value, stepOf.get(value.inputs[0])!);
       continue;
     }
-    const step = isTile(value) || isScalar(value) ? newStep({ tile: [value], host: null, role: "tile" }) : newStep({ tile: [], host: value, role: "host" });
+    const step =
+      isTile(value) || isScalar(value)
+        ? newStep({ tile: [value], host: null, role: "tile" })
+        : newStep({ tile: [], host: value, role: "host" });
     stepOf.set(value, step);
     for (const input of value.inputs) {
       const { base } = input.window;
-      let readers = users.get(base);
-      if (readers === undefined) users.set(base, (readers = new Set()));
-      readers.add(value);
+      const readers = users.get(base) ?? new Set();
+      users.set(base, readers.add(value));
       const producer = stepOf.get(base);
       if (producer !== undefined) order(producer, step);
     }
@@ -181,7 +183,13 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
     const readers = new Set(readersOf(value));
     readers.delete(step);
     const [reader] = readers;
-    if (readers.size !== 1 || reader.role !== "tile" || !sameShape(reader.tile[0].shape, value.shape) || tileDType(reader.tile[0]) !== tileDType(value)) continue;
+    if (
+      readers.size !== 1 ||
+      reader.role !== "tile" ||
+      !sameShape(reader.tile[0].shape, value.shape) ||
+      tileDType(reader.tile[0]) !== tileDType(value)
+    )
+      continue;
     const user = [...users.get(value)!].find((other) => stepOf.get(other) === reader)!;
     const cheap = near(value, user) || value.inputs.every(({ window: { base } }) => isScalar(base) || isHeldUntil(base, value, user));
     if (cheap && canJoin(step, reader, null)) absorb(reader, step);
@@ -213,7 +221,9 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
       !isFallible(step) &&
       !inPlace.has(value) &&
       step.host?.inputs.some((input) => input.window.base === target) !== true &&
-      step.tile.every((member) => member.inputs.every((input) => input.window.base !== target || (input === target && sameShape(input.shape, value.shape)))) &&
+      step.tile.every((member) =>
+        member.inputs.every((input) => input.window.base !== target || (input === target && sameShape(input.shape, value.shape))),
+      ) &&
       earlier.every((other) => !reaches(step, other));
     if (fits) {
       inPlace.set(value, target);

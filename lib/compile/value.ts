@@ -22,7 +22,7 @@ export interface Value {
   readonly shape: Shape;
   readonly dtype: DType;
   /** Set on sources: what it is, and the node's position in the captured graph. */
-  readonly source: { readonly kind: Source["kind"]; readonly position: number; /** Of an argument. */ readonly index: number } | null;
+  readonly source: { readonly kind: Source["kind"]; readonly position: number /** Of an argument. */; readonly index: number } | null;
   /** Where its elements are; computed values are their own window. */
   readonly window: Window;
 }
@@ -94,7 +94,11 @@ export class Values {
   make(op: Op, inputs: readonly Value[], attrs: Attrs, shape: Shape, dtype: DType): Value {
     const [x, y] = inputs;
     const untouched = x !== undefined && sameShape(shape, x.shape) && dtype === x.dtype;
-    if (untouched && (op.name === "identity" || op.name === "stopGradient" || op.name === "cast" || op.name === "reshape" || op.name === "expand")) return x;
+    if (
+      untouched &&
+      (op.name === "identity" || op.name === "stopGradient" || op.name === "cast" || op.name === "reshape" || op.name === "expand")
+    )
+      return x;
     if (untouched && (op.name === "mul" || op.name === "div") && isConstant(y, 1)) return x;
     if (op.name === "mul" && isConstant(x, 1) && sameShape(shape, y.shape)) return y;
     if (op.name === "neg" && x.op === op) return x.inputs[0];
@@ -141,7 +145,9 @@ export class Values {
 
 // Numbers that JSON would lose keep their identity in keys.
 function plainly(_: string, value: unknown): unknown {
-  return typeof value === "number" && !(Number.isFinite(value) && !Object.is(value, -0)) ? `#${Object.is(value, -0) ? "-0" : value}` : value;
+  return typeof value === "number" && !(Number.isFinite(value) && !Object.is(value, -0))
+    ? `#${Object.is(value, -0) ? "-0" : value}`
+    : value;
 }
 
 /** A row-major copy, made where a kernel cannot take strides. Not an op of the graph. */
@@ -179,7 +185,10 @@ export function capture({ order, outputs, updates }: Graph): Captured {
     updates: updates.map(({ target, value }) => {
       const assigned = valueAt[value.position];
       // The old value of another variable is copied first: that one may change in the same program.
-      return { target: valueAt[target.position], value: assigned.window.base.source?.kind === "variable" ? values.copied(assigned) : assigned };
+      return {
+        target: valueAt[target.position],
+        value: assigned.window.base.source?.kind === "variable" ? values.copied(assigned) : assigned,
+      };
     }),
   };
 }

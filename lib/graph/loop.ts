@@ -6,7 +6,7 @@
  * kept where something (the gradient) picks it.
  */
 import { defineVariadicOp, node, type Op, sourceNode } from "./op.js";
-import { graphOf, type Graph, hashGraph, Signature } from "./signature.js";
+import { type Graph, graphOf, hashGraph, Signature } from "./signature.js";
 import type { Tensor } from "./tensor.js";
 import { topological } from "./walk.js";
 

@@ -29,9 +29,10 @@ const opNumbers = new WeakMap<object, number>();
 let opCount = 0;
 
 function opNumber(op: object): number {
-  let n = opNumbers.get(op);
-  if (n === undefined) opNumbers.set(op, (n = ++opCount));
-  return n;
+  const n = opNumbers.get(op);
+  if (n !== undefined) return n;
+  opNumbers.set(op, ++opCount);
+  return opCount;
 }
 
 const mix = (hash: number, value: number): number => Math.imul(hash ^ value, 0x01000193);
@@ -59,7 +60,8 @@ interface Structured {
 const isStructured = (value: unknown): value is Structured => typeof value === "object" && value !== null && "sameAs" in value;
 
 /** Arguments are told apart by number: the body of a loop is bound by it. */
-const sourceTag = (source: Source | null): string | null => (source === null ? null : source.kind === "argument" ? `argument ${source.index}` : source.kind);
+const sourceTag = (source: Source | null): string | null =>
+  source === null ? null : source.kind === "argument" ? `argument ${source.index}` : source.kind;
 
 const sourceNumbers = { data: 1, variable: 2, argument: 3, uniform: 4 } as const;
 

@@ -22,7 +22,10 @@ const both = (value: Pair): readonly [number, number] => (typeof value === "numb
 function wholePair(op: string, name: string, value: Pair, least: number): readonly [number, number] {
   const two = both(value);
   if (two.length !== 2 || two.some((n) => !Number.isInteger(n) || n < least)) {
-    throw new ValueError(`${op}: ${name} must be a whole number ≥ ${least} or a pair of them but is ${JSON.stringify(value)}`, { op, inputs: [value] });
+    throw new ValueError(`${op}: ${name} must be a whole number ≥ ${least} or a pair of them but is ${JSON.stringify(value)}`, {
+      op,
+      inputs: [value],
+    });
   }
   return two;
 }
@@ -34,7 +37,12 @@ interface WindowOptions {
 }
 
 /** Output size and geometry of a window of `size` cells over x's rows and columns. */
-function slide(op: string, x: Tensor, size: readonly [number, number], options: WindowOptions): { geometry: Geometry; out: [number, number] } {
+function slide(
+  op: string,
+  x: Tensor,
+  size: readonly [number, number],
+  options: WindowOptions,
+): { geometry: Geometry; out: [number, number] } {
   const stride = wholePair(op, "stride", options.stride, 1);
   const dilation = wholePair(op, "dilation", options.dilation, 1);
   const extent = [0, 1].map((i) => dilation[i] * (size[i] - 1) + 1);
@@ -118,8 +126,10 @@ const convFilterGradOp = defineOp<"x" | "gy", ConvAttrs>({
 });
 
 const conv = (x: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convOp, [x, w], shape, x.dtype, { ...attrs });
-const convInputGrad = (gy: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convInputGradOp, [gy, w], shape, gy.dtype, { ...attrs });
-const convFilterGrad = (x: Tensor, gy: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convFilterGradOp, [x, gy], shape, x.dtype, { ...attrs });
+const convInputGrad = (gy: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor =>
+  node(convInputGradOp, [gy, w], shape, gy.dtype, { ...attrs });
+const convFilterGrad = (x: Tensor, gy: Tensor, shape: Shape, attrs: ConvAttrs): Tensor =>
+  node(convFilterGradOp, [x, gy], shape, x.dtype, { ...attrs });
 
 export interface Conv2dOptions {
   /** Default 1. */
@@ -136,12 +146,21 @@ export interface Conv2dOptions {
  * Two-dimensional cross-correlation. x: [n, h, w, c], w: [r, s, c / groups, k] → [n, h', w', k] with
  * h' = ⌊(h + 2p − d(r − 1) − 1) / stride⌋ + 1.
  */
-export function conv2d(input: TensorLike, filter: TensorLike, { stride = 1, padding = "valid", dilation = 1, groups = 1 }: Conv2dOptions = {}): Tensor {
+export function conv2d(
+  input: TensorLike,
+  filter: TensorLike,
+  { stride = 1, padding = "valid", dilation = 1, groups = 1 }: Conv2dOptions = {},
+): Tensor {
   const x = image("conv2d", input);
   const w = floating("conv2d", filter);
   const context = { op: "conv2d", inputs: [x.shape, w.shape] };
-  if (x.dtype !== w.dtype) throw new DTypeError(`conv2d(${show("x", x)}, ${show("w", w)}): dtypes differ: ${x.dtype} and ${w.dtype}; cast one: w.cast("${x.dtype}")`, context);
-  if (w.shape.length !== 4) throw new ShapeError(`conv2d(${show("x", x)}, ${show("w", w)}): expected filters [r, s, c / groups, k]`, context);
+  if (x.dtype !== w.dtype)
+    throw new DTypeError(
+      `conv2d(${show("x", x)}, ${show("w", w)}): dtypes differ: ${x.dtype} and ${w.dtype}; cast one: w.cast("${x.dtype}")`,
+      context,
+    );
+  if (w.shape.length !== 4)
+    throw new ShapeError(`conv2d(${show("x", x)}, ${show("w", w)}): expected filters [r, s, c / groups, k]`, context);
   const [r, s, depth, k] = w.shape;
   if (!Number.isInteger(groups) || groups < 1 || k % groups !== 0 || depth * groups !== x.shape[3]) {
     throw new ShapeError(
@@ -234,9 +253,12 @@ const avgPoolOp = defineAvgPool(true);
 const avgPoolInsideOp = defineAvgPool(false);
 
 /** Mean of each window. x: [n, h, w, c] → [n, h', w', c]. `countPad`: padding counts as zeros (default true). */
-export function avgPool2d(input: TensorLike, window: Pair, { countPad = true, ...options }: Pool2dOptions & { countPad?: boolean } = {}): Tensor {
+export function avgPool2d(
+  input: TensorLike,
+  window: Pair,
+  { countPad = true, ...options }: Pool2dOptions & { countPad?: boolean } = {},
+): Tensor {
   const x = image("avgPool2d", input);
   const { attrs, shape } = poolGeometry("avgPool2d", x, window, options);
   return node(countPad ? avgPoolOp : avgPoolInsideOp, [x], shape, x.dtype, attrs);
 }
-

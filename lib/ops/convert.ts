@@ -72,7 +72,10 @@ function convert(values: ArrayLike<number>, dtype: DType): TypedArray {
 
 function checkCount(op: string, count: number, shape: Shape): void {
   if (sizeOf(shape) !== count) {
-    throw new ShapeError(`${op}: ${count} elements do not fill shape ${format(shape)}, which has ${sizeOf(shape)}`, { op, inputs: [count, shape] });
+    throw new ShapeError(`${op}: ${count} elements do not fill shape ${format(shape)}, which has ${sizeOf(shape)}`, {
+      op,
+      inputs: [count, shape],
+    });
   }
 }
 
@@ -106,7 +109,10 @@ function flatten(op: string, value: unknown, shape: Shape, depth: number, out: n
   }
   if (!Array.isArray(value) || value.length !== shape[depth]) {
     const found = Array.isArray(value) ? `${value.length} entries` : describe(value);
-    throw new ShapeError(`${op}: ragged array: expected ${shape[depth]} entries at depth ${depth} but found ${found}`, { op, inputs: [shape] });
+    throw new ShapeError(`${op}: ragged array: expected ${shape[depth]} entries at depth ${depth} but found ${found}`, {
+      op,
+      inputs: [shape],
+    });
   }
   for (const entry of value) flatten(op, entry, shape, depth + 1, out);
 }
@@ -150,7 +156,10 @@ export function pair(op: string, a: TensorLike, b: TensorLike): [Tensor, Tensor]
 export function floating(op: string, value: TensorLike): Tensor {
   const x = asTensor(op, value);
   if (!isFloat(x.dtype)) {
-    throw new DTypeError(`${op}(${show("x", x)}): needs f32 or f64 but received ${x.dtype}; cast first: x.cast("f32")`, { op, inputs: [x.shape] });
+    throw new DTypeError(`${op}(${show("x", x)}): needs f32 or f64 but received ${x.dtype}; cast first: x.cast("f32")`, {
+      op,
+      inputs: [x.shape],
+    });
   }
   return x;
 }

@@ -57,7 +57,8 @@ const indexOp = defineOp({ name: "index", inputs: [], vjp: {}, lowering: { kind:
 /** start, start + step, … up to but without stop; `arange(n)` counts 0 … n − 1. */
 export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }: DTypeOptions = {}): Tensor {
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
-  if (!(step !== 0 && Number.isFinite((to - from) / step))) throw new ValueError(`arange(${from}, ${to}, ${step}): needs finite bounds and a step other than 0`, { op: "arange" });
+  if (!(step !== 0 && Number.isFinite((to - from) / step)))
+    throw new ValueError(`arange(${from}, ${to}, ${step}): needs finite bounds and a step other than 0`, { op: "arange" });
   const count = Math.max(0, Math.ceil((to - from) / step));
   checkShape("arange", [count]);
   const exact: DType = dtype === "f32" && count < 2 ** 24 ? "f32" : "f64";
@@ -93,7 +94,8 @@ let generator = new Generator(0);
 
 /** Restarts the random numbers of `rand`, `randn`, dropout and initialisers. Any whole number ≥ 0; default at start: 0. */
 export function setSeed(seed: number): void {
-  if (!Number.isSafeInteger(seed) || seed < 0) throw new ValueError(`setSeed: the seed must be a whole number ≥ 0 but is ${seed}`, { op: "setSeed", inputs: [seed] });
+  if (!Number.isSafeInteger(seed) || seed < 0)
+    throw new ValueError(`setSeed: the seed must be a whole number ≥ 0 but is ${seed}`, { op: "setSeed", inputs: [seed] });
   generator = new Generator(seed);
 }
 

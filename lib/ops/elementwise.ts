@@ -76,7 +76,8 @@ function logical(name: string, step: TileOp): (a: TensorLike, b: TensorLike) => 
   const compare = comparison(name, step);
   return (left, right) => {
     const [a, b] = pair(name, left, right);
-    if (a.dtype !== "bool") throw new DTypeError(`${name}(${show("a", a)}, ${show("b", b)}): needs bool; compare first: a.ne(0)`, { op: name });
+    if (a.dtype !== "bool")
+      throw new DTypeError(`${name}(${show("a", a)}, ${show("b", b)}): needs bool; compare first: a.ne(0)`, { op: name });
     return compare(a, b);
   };
 }
@@ -212,7 +213,8 @@ const whereOp = defineOp({
 export function where(condition: TensorLike, left: TensorLike, right: TensorLike): Tensor {
   const c = asTensor("where", condition);
   const [a, b] = pair("where", left, right);
-  if (c.dtype !== "bool") throw new DTypeError(`where(${show("condition", c)}, …): the condition must be bool; compare first: x.gt(0)`, { op: "where" });
+  if (c.dtype !== "bool")
+    throw new DTypeError(`where(${show("condition", c)}, …): the condition must be bool; compare first: x.gt(0)`, { op: "where" });
   const shape = broadcast(c.shape, broadcastShape("where", a, b));
   if (shape === null) {
     throw new ShapeError(`where(${show("condition", c)}, ${show("a", a)}, ${show("b", b)}): shapes do not broadcast`, {
@@ -258,7 +260,12 @@ export function stopGradient(value: TensorLike): Tensor {
 }
 
 /** x itself as another node: a point to differentiate by, a copy to read. */
-export const snapshotOp = defineOp({ name: "identity", inputs: ["x"], vjp: { x: (gy) => gy }, lowering: { kind: "tile", emit: (_, [x]) => x } });
+export const snapshotOp = defineOp({
+  name: "identity",
+  inputs: ["x"],
+  vjp: { x: (gy) => gy },
+  lowering: { kind: "tile", emit: (_, [x]) => x },
+});
 
 /** x clipped to [low, high]. */
 export function clip(x: TensorLike, low: number, high: number): Tensor {

@@ -8,7 +8,8 @@ import { floating, show, type TensorLike } from "./convert.js";
 import { expand } from "./reduce.js";
 import { expandDims, reshape, transpose } from "./views.js";
 
-const batched = (view: View): View => (view.shape.length === 3 ? view : { ...view, shape: [1, ...view.shape], strides: [0, ...view.strides] });
+const batched = (view: View): View =>
+  view.shape.length === 3 ? view : { ...view, shape: [1, ...view.shape], strides: [0, ...view.strides] };
 
 /** a: [m, k] or [b, m, k], b: [k, n] or [b, k, n], of equal rank. Transposed operands are absorbed by their strides. */
 const matmulOp = defineOp({
@@ -35,13 +36,19 @@ export function matmul(left: TensorLike, right: TensorLike): Tensor {
   const a = floating("matmul", left);
   const b = floating("matmul", right);
   if (a.dtype !== b.dtype) {
-    throw new DTypeError(`matmul(${show("a", a)}, ${show("b", b)}): dtypes differ: ${a.dtype} and ${b.dtype}; cast one: b.cast("${a.dtype}")`, {
+    throw new DTypeError(
+      `matmul(${show("a", a)}, ${show("b", b)}): dtypes differ: ${a.dtype} and ${b.dtype}; cast one: b.cast("${a.dtype}")`,
+      {
+        op: "matmul",
+        inputs: [a.shape, b.shape],
+      },
+    );
+  }
+  if (a.shape.length === 0 || b.shape.length === 0) {
+    throw new ShapeError(`matmul(${show("a", a)}, ${show("b", b)}): scalars have no inner dimension; use mul`, {
       op: "matmul",
       inputs: [a.shape, b.shape],
     });
-  }
-  if (a.shape.length === 0 || b.shape.length === 0) {
-    throw new ShapeError(`matmul(${show("a", a)}, ${show("b", b)}): scalars have no inner dimension; use mul`, { op: "matmul", inputs: [a.shape, b.shape] });
   }
   if (a.shape.length === 1) return dropAxis(matmul(expandDims(a, 0), b), -2);
   if (b.shape.length === 1) return dropAxis(matmul(a, expandDims(b, 1)), -1);
@@ -55,10 +62,13 @@ export function matmul(left: TensorLike, right: TensorLike): Tensor {
 
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (batch === null) {
-    throw new ShapeError(`matmul(${show("a", a)}, ${show("b", b)}): batch dimensions ${format(a.shape.slice(0, -2))} and ${format(b.shape.slice(0, -2))} do not broadcast`, {
-      op: "matmul",
-      inputs: [a.shape, b.shape],
-    });
+    throw new ShapeError(
+      `matmul(${show("a", a)}, ${show("b", b)}): batch dimensions ${format(a.shape.slice(0, -2))} and ${format(b.shape.slice(0, -2))} do not broadcast`,
+      {
+        op: "matmul",
+        inputs: [a.shape, b.shape],
+      },
+    );
   }
   const count = sizeOf(batch);
   const stackOf = (x: Tensor, rows: Shape): Tensor => reshape(expand(x, [...batch, ...rows]), [count, ...rows]);
@@ -67,7 +77,10 @@ export function matmul(left: TensorLike, right: TensorLike): Tensor {
 }
 
 function dropAxis(x: Tensor, axis: number): Tensor {
-  return reshape(x, x.shape.filter((_, i) => i !== x.shape.length + axis));
+  return reshape(
+    x,
+    x.shape.filter((_, i) => i !== x.shape.length + axis),
+  );
 }
 
 function innerMismatch(a: Tensor, b: Tensor, ka: number, kb: number, n: number): ShapeError {

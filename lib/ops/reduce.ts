@@ -26,7 +26,10 @@ export function expand(value: TensorLike, shape: Shape): Tensor {
   checkShape("expand", shape);
   const lead = shape.length - x.shape.length;
   if (lead < 0 || x.shape.some((n, i) => n !== 1 && n !== shape[lead + i])) {
-    throw new ShapeError(`expand(${show("x", x)}, ${format(shape)}): only dimensions of size 1 can be repeated`, { op: "expand", inputs: [x.shape, shape] });
+    throw new ShapeError(`expand(${show("x", x)}, ${format(shape)}): only dimensions of size 1 can be repeated`, {
+      op: "expand",
+      inputs: [x.shape, shape],
+    });
   }
   return sameShape(shape, x.shape) ? x : node(expandOp, [x], shape, x.dtype);
 }
@@ -70,13 +73,24 @@ function defineReduction(name: string, code: number, rule: Rule<"x", RunAttrs>):
       y = node(op, [y], [...y.shape.slice(0, run.from), ...y.shape.slice(run.to)], x.dtype, run);
       to = from;
     }
-    return keepDims ? reshape(y, x.shape.map((n, i) => (axes.includes(i) ? 1 : n))) : y;
+    return keepDims
+      ? reshape(
+          y,
+          x.shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+        )
+      : y;
   };
 }
 
 /** A reduced value brought back to the shape it was reduced from. */
 function spread(y: Tensor, x: Tensor, { from, to }: RunAttrs): Tensor {
-  return expand(reshape(y, x.shape.map((n, i) => (i >= from && i < to ? 1 : n))), x.shape);
+  return expand(
+    reshape(
+      y,
+      x.shape.map((n, i) => (i >= from && i < to ? 1 : n)),
+    ),
+    x.shape,
+  );
 }
 
 /** The gradient of an extreme goes to the elements that attain it, in equal shares. */
@@ -129,7 +143,12 @@ export function logSumExp(value: TensorLike, options: ReduceOptions = {}): Tenso
   const top = max(x, { axis: axes, keepDims: true });
   const total = log(sum(exp(sub(x, top)), { axis: axes, keepDims: true }));
   const y = add(total, top);
-  return options.keepDims ? y : reshape(y, x.shape.filter((_, i) => !axes.includes(i)));
+  return options.keepDims
+    ? y
+    : reshape(
+        y,
+        x.shape.filter((_, i) => !axes.includes(i)),
+      );
 }
 
 function nonEmpty(name: string, x: Tensor, { axis }: ReduceOptions): Tensor {

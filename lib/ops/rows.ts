@@ -47,7 +47,10 @@ function along(name: string, value: TensorLike, axis: number, apply: (x: Tensor)
   const rank = x.shape.length;
   if (k === rank - 1) return apply(x);
   const order = [...x.shape.map((_, i) => i).filter((i) => i !== k), k];
-  return permute(apply(permute(x, order)), order.map((_, i) => order.indexOf(i)));
+  return permute(
+    apply(permute(x, order)),
+    order.map((_, i) => order.indexOf(i)),
+  );
 }
 
 /** exp(x − max x) / Σ exp(x − max x) along `axis` (default the last). */
@@ -64,7 +67,8 @@ const crossEntropyOp = defineOp({
   name: "crossEntropy",
   inputs: ["logits", "labels"],
   vjp: {
-    logits: (gy, { logits, labels }) => mul(sub(softmax(logits), oneHot(labels, logits.shape[1], { dtype: logits.dtype })), expandDims(gy, 1)),
+    logits: (gy, { logits, labels }) =>
+      mul(sub(softmax(logits), oneHot(labels, logits.shape[1], { dtype: logits.dtype })), expandDims(gy, 1)),
     labels: null,
   },
   lowering: { kind: "kernel", kernel: "cross_entropy", fallible: true },
@@ -78,10 +82,13 @@ export function crossEntropyRows(logitsLike: TensorLike, labelsLike: TensorLike)
   const logits = floating("crossEntropy", logitsLike);
   const labels = asTensor("crossEntropy", labelsLike, "i32");
   if (labels.dtype !== "i32") {
-    throw new DTypeError(`crossEntropy(${show("logits", logits)}, ${show("labels", labels)}): labels must be i32 class numbers; cast them: labels.cast("i32")`, {
-      op: "crossEntropy",
-      inputs: [logits.shape, labels.shape],
-    });
+    throw new DTypeError(
+      `crossEntropy(${show("logits", logits)}, ${show("labels", labels)}): labels must be i32 class numbers; cast them: labels.cast("i32")`,
+      {
+        op: "crossEntropy",
+        inputs: [logits.shape, labels.shape],
+      },
+    );
   }
   if (logits.shape.length !== 2 || labels.shape.length !== 1 || labels.shape[0] !== logits.shape[0]) {
     throw new ShapeError(
@@ -118,7 +125,9 @@ export function gather(value: TensorLike, indexLike: TensorLike): Tensor {
   const x = asTensor("gather", value);
   const index = asTensor("gather", indexLike, "i32");
   if (index.dtype !== "i32") {
-    throw new DTypeError(`gather(${show("x", x)}, ${show("index", index)}): the index must be i32; cast it: index.cast("i32")`, { op: "gather" });
+    throw new DTypeError(`gather(${show("x", x)}, ${show("index", index)}): the index must be i32; cast it: index.cast("i32")`, {
+      op: "gather",
+    });
   }
   if (x.shape.length === 0) throw new ShapeError("gather: a scalar has no entries to pick", { op: "gather", inputs: [x.shape] });
   const rest: Shape = x.shape.slice(1);
@@ -131,7 +140,11 @@ export function gather(value: TensorLike, indexLike: TensorLike): Tensor {
 /** 1 at each label's position, else 0. labels: any shape, i32 → [..., classes]. Labels out of range give rows of zeros. */
 export function oneHot(labelsLike: TensorLike, classes: number, { dtype = "f32" }: { dtype?: Tensor["dtype"] } = {}): Tensor {
   const labels = asTensor("oneHot", labelsLike, "i32");
-  if (isFloat(labels.dtype) || labels.dtype === "bool") throw new DTypeError(`oneHot(${show("labels", labels)}): labels must be whole numbers; cast them: labels.cast("i32")`, { op: "oneHot" });
-  if (!Number.isInteger(classes) || classes < 1) throw new ValueError(`oneHot: classes must be a whole number ≥ 1 but is ${classes}`, { op: "oneHot", inputs: [classes] });
+  if (isFloat(labels.dtype) || labels.dtype === "bool")
+    throw new DTypeError(`oneHot(${show("labels", labels)}): labels must be whole numbers; cast them: labels.cast("i32")`, {
+      op: "oneHot",
+    });
+  if (!Number.isInteger(classes) || classes < 1)
+    throw new ValueError(`oneHot: classes must be a whole number ≥ 1 but is ${classes}`, { op: "oneHot", inputs: [classes] });
   return cast(eq(cast(expandDims(labels, -1), "f32"), arange(classes)), dtype);
 }

@@ -69,7 +69,13 @@ export function reshape(value: TensorLike, shape: Shape): Tensor {
 const permuteOp = defineOp<"x", { axes: readonly number[] }>({
   name: "permute",
   inputs: ["x"],
-  vjp: { x: (gy, { axes }) => permute(gy, axes.map((_, i) => axes.indexOf(i))) },
+  vjp: {
+    x: (gy, { axes }) =>
+      permute(
+        gy,
+        axes.map((_, i) => axes.indexOf(i)),
+      ),
+  },
   lowering: {
     kind: "view",
     view: (input, { shape, attrs }) => ({ ...input, shape, strides: (attrs.axes as number[]).map((axis) => input.strides[axis]) }),
@@ -86,7 +92,15 @@ export function permute(value: TensorLike, axes: readonly number[]): Tensor {
       inputs: [x.shape, axes],
     });
   }
-  return order.every((axis, i) => axis === i) ? x : node(permuteOp, [x], order.map((axis) => x.shape[axis]), x.dtype, { axes: order });
+  return order.every((axis, i) => axis === i)
+    ? x
+    : node(
+        permuteOp,
+        [x],
+        order.map((axis) => x.shape[axis]),
+        x.dtype,
+        { axes: order },
+      );
 }
 
 /** The last two axes exchanged, or, for a matrix, its transpose. */
@@ -94,7 +108,10 @@ export function transpose(value: TensorLike): Tensor {
   const x = asTensor("transpose", value);
   const rank = x.shape.length;
   if (rank < 2) {
-    throw new ShapeError(`transpose(${show("x", x)}): needs at least two axes; to make a column use x.reshape([-1, 1])`, { op: "transpose", inputs: [x.shape] });
+    throw new ShapeError(`transpose(${show("x", x)}): needs at least two axes; to make a column use x.reshape([-1, 1])`, {
+      op: "transpose",
+      inputs: [x.shape],
+    });
   }
   const axes = x.shape.map((_, i) => i);
   axes[rank - 1] = rank - 2;
@@ -115,9 +132,15 @@ export function squeeze(value: TensorLike, axis?: number | readonly number[]): T
   const axes = axis === undefined ? x.shape.flatMap((n, i) => (n === 1 ? [i] : [])) : normalizeAxes("squeeze", axis, x.shape);
   const wide = axes.find((k) => x.shape[k] !== 1);
   if (wide !== undefined) {
-    throw new ShapeError(`squeeze(${show("x", x)}): axis ${wide} has size ${x.shape[wide]}, only axes of size 1 can go`, { op: "squeeze", inputs: [x.shape, axis] });
+    throw new ShapeError(`squeeze(${show("x", x)}): axis ${wide} has size ${x.shape[wide]}, only axes of size 1 can go`, {
+      op: "squeeze",
+      inputs: [x.shape, axis],
+    });
   }
-  return reshape(x, x.shape.filter((_, i) => !axes.includes(i)));
+  return reshape(
+    x,
+    x.shape.filter((_, i) => !axes.includes(i)),
+  );
 }
 
 /** All axes from `start` on joined into one: [n, h, w, c] → [n, h·w·c] for the default `start` of 1. */
@@ -159,12 +182,18 @@ function sliceNode(x: Tensor, starts: readonly number[], shape: Shape, steps: re
 export function slice(value: TensorLike, begin: readonly number[], end?: readonly number[], step?: readonly number[]): Tensor {
   const x = asTensor("slice", value);
   if (begin.length > x.shape.length) {
-    throw new ShapeError(`slice(${show("x", x)}, ${format(begin)}): ${begin.length} starts for ${x.shape.length} axes`, { op: "slice", inputs: [x.shape, begin] });
+    throw new ShapeError(`slice(${show("x", x)}, ${format(begin)}): ${begin.length} starts for ${x.shape.length} axes`, {
+      op: "slice",
+      inputs: [x.shape, begin],
+    });
   }
   const clampTo = (v: number, n: number) => Math.min(Math.max(v < 0 ? v + n : v, 0), n);
   const steps = x.shape.map((_, i) => step?.[i] ?? 1);
   if (steps.some((s) => !Number.isInteger(s) || s < 1) || [...begin, ...(end ?? [])].some((v) => !Number.isInteger(v))) {
-    throw new ValueError(`slice(${show("x", x)}): positions must be whole numbers and steps whole numbers ≥ 1; to reverse an axis use flip`, { op: "slice" });
+    throw new ValueError(
+      `slice(${show("x", x)}): positions must be whole numbers and steps whole numbers ≥ 1; to reverse an axis use flip`,
+      { op: "slice" },
+    );
   }
   const starts = x.shape.map((n, i) => clampTo(begin[i] ?? 0, n));
   const shape = x.shape.map((n, i) => Math.max(0, Math.ceil((clampTo(end?.[i] ?? n, n) - starts[i]) / steps[i])));
@@ -188,7 +217,12 @@ export function flip(value: TensorLike, axis: number | readonly number[]): Tenso
   const x = asTensor("flip", value);
   const axes = normalizeAxes("flip", axis, x.shape);
   const starts = x.shape.map((n, i) => (axes.includes(i) ? Math.max(n - 1, 0) : 0));
-  return sliceNode(x, starts, x.shape, x.shape.map((_, i) => (axes.includes(i) ? -1 : 1)));
+  return sliceNode(
+    x,
+    starts,
+    x.shape,
+    x.shape.map((_, i) => (axes.includes(i) ? -1 : 1)),
+  );
 }
 
 type PlaceAttrs = SliceAttrs & { fill: number };
@@ -207,7 +241,8 @@ const placeOp = defineOp<"x", PlaceAttrs>({
       return [
         {
           buffer: output.buffer,
-          offset: sizeOf(shape) === 0 ? output.offset : starts.reduce((offset, start, i) => offset + start * output.strides[i], output.offset),
+          offset:
+            sizeOf(shape) === 0 ? output.offset : starts.reduce((offset, start, i) => offset + start * output.strides[i], output.offset),
           shape,
           strides: output.strides.map((stride, i) => stride * steps[i]),
         },
@@ -224,10 +259,19 @@ function place(x: Tensor, shape: Shape, starts: readonly number[], steps: readon
 export function pad(input: TensorLike, padding: readonly (readonly [number, number])[], { value = 0 }: { value?: number } = {}): Tensor {
   const x = asTensor("pad", input);
   if (padding.length > x.shape.length || padding.flat().some((n) => !Number.isInteger(n) || n < 0)) {
-    throw new ValueError(`pad(${show("x", x)}): padding must be at most ${x.shape.length} pairs of whole numbers ≥ 0`, { op: "pad", inputs: [x.shape, padding] });
+    throw new ValueError(`pad(${show("x", x)}): padding must be at most ${x.shape.length} pairs of whole numbers ≥ 0`, {
+      op: "pad",
+      inputs: [x.shape, padding],
+    });
   }
   const shape = x.shape.map((n, i) => n + (padding[i]?.[0] ?? 0) + (padding[i]?.[1] ?? 0));
-  return place(x, shape, x.shape.map((_, i) => padding[i]?.[0] ?? 0), x.shape.map(() => 1), value);
+  return place(
+    x,
+    shape,
+    x.shape.map((_, i) => padding[i]?.[0] ?? 0),
+    x.shape.map(() => 1),
+    value,
+  );
 }
 
 const concatOp = defineVariadicOp({
@@ -236,7 +280,12 @@ const concatOp = defineVariadicOp({
     const axis = y.attrs.axis as number;
     const starts = y.shape.map(() => 0);
     for (let i = 0; i < position; i++) starts[axis] += y.inputs[i].shape[axis];
-    return sliceNode(gy, starts, y.inputs[position].shape, y.shape.map(() => 1));
+    return sliceNode(
+      gy,
+      starts,
+      y.inputs[position].shape,
+      y.shape.map(() => 1),
+    );
   },
   lowering: {
     kind: "assemble",
@@ -260,10 +309,13 @@ export function concat(values: readonly TensorLike[], { axis = 0 }: { axis?: num
   const k = normalizeAxis("concat", axis, xs[0].shape);
   for (const x of xs) {
     if (x.dtype !== xs[0].dtype || x.shape.length !== xs[0].shape.length || x.shape.some((n, i) => i !== k && n !== xs[0].shape[i])) {
-      throw new ShapeError(`concat(${xs.map((t, i) => show(String(i), t)).join(", ")}): shapes may differ only along axis ${k}, dtypes not at all`, {
-        op: "concat",
-        inputs: xs.map((t) => t.shape),
-      });
+      throw new ShapeError(
+        `concat(${xs.map((t, i) => show(String(i), t)).join(", ")}): shapes may differ only along axis ${k}, dtypes not at all`,
+        {
+          op: "concat",
+          inputs: xs.map((t) => t.shape),
+        },
+      );
     }
   }
   if (xs.length === 1) return xs[0];

@@ -6,7 +6,7 @@ import { isDebug, setDebug } from "../graph/op.js";
 import { graphOf } from "../graph/signature.js";
 import { Tensor } from "../graph/tensor.js";
 import { currentTrace, type Guard, Trace, withTrace } from "../graph/trace.js";
-import { Variable } from "../graph/variable.js";
+import type { Variable } from "../graph/variable.js";
 import { topological } from "../graph/walk.js";
 import type { Device, Storage, Ticket } from "../runtime/device.js";
 import { currentDevice, type Prepared, programCache } from "./devices.js";
@@ -61,7 +61,9 @@ export function compile<Args extends readonly unknown[], Result>(fn: (...args: A
 
   const call = (...args: Args): Promise<Result> => {
     if (currentTrace() !== null) {
-      return Promise.reject(new TraceError("a compiled function was called inside another one; call the plain function there", { op: "compile" }));
+      return Promise.reject(
+        new TraceError("a compiled function was called inside another one; call the plain function there", { op: "compile" }),
+      );
     }
     const device = currentDevice();
     const turn = turnOf(device);
@@ -108,6 +110,8 @@ interface Variant {
   /** By position in the graph; only sources have one. */
   readonly bindings: ReadonlyMap<number, Binding>;
   readonly variables: readonly Variable[];
+  /** Its variables have had their initial values computed. */
+  hasRun: boolean;
   readonly uniforms: readonly (() => number)[];
   readonly outputs: readonly Tensor[];
   readonly assigned: readonly Variable[];
@@ -120,7 +124,10 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
   const outputs: Tensor[] = [];
   collectTensors(result, outputs, () => {});
   const wanted = [...new Set(outputs)];
-  const graph = graphOf(wanted, [...tracing.assigned].map(([target, value]) => update(target, value)));
+  const graph = graphOf(
+    wanted,
+    [...tracing.assigned].map(([target, value]) => update(target, value)),
+  );
   const bindings = new Map<number, Binding>();
   const variables = new Set<Variable>();
   for (const x of graph.order) {
@@ -139,6 +146,7 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
     guards: tracing.guards,
     bindings,
     variables: [...variables],
+    hasRun: false,
     uniforms: prepared.uniforms.map((position) => {
       const { source } = graph.order[position];
       if (source?.kind !== "uniform") throw new Error("not a uniform");
@@ -157,14 +165,17 @@ function traceInto<Args extends readonly unknown[]>(tracing: Trace, fn: (...args
   const result = withTrace(tracing, () => fn(...standIns));
   if (result instanceof Promise) {
     result.catch(() => {});
-    throw new TraceError("compile: the function is async; it must return its tensors directly, values do not exist while it is traced", { op: "compile" });
+    throw new TraceError("compile: the function is async; it must return its tensors directly, values do not exist while it is traced", {
+      op: "compile",
+    });
   }
   return result;
 }
 
 function runVariant(device: Device, variant: Variant, given: readonly Tensor[]): { ticket: Ticket; result: unknown } {
   const args = evaluated(given);
-  materialize(variant.variables);
+  if (!variant.hasRun) materialize(variant.variables);
+  variant.hasRun = true;
   const storageAt = (position: number): Storage => {
     const binding = variant.bindings.get(position)!;
     if (binding.kind === "argument") return storageFor(device, args[binding.index]);
@@ -188,7 +199,10 @@ function located<Args extends readonly unknown[]>(error: unknown, fn: (...args: 
     const tensors: Tensor[] = [];
     collectTensors(traceInto(tracing, fn, args), tensors, () => {});
     const culprit = topological([...tensors, ...tracing.assigned.values()]).find((x) => x.op.name === error.op);
-    const line = culprit?.callSite?.stack?.split("\n").slice(1).find((frame) => !isOwnFrame(frame));
+    const line = culprit?.callSite?.stack
+      ?.split("\n")
+      .slice(1)
+      .find((frame) => !isOwnFrame(frame));
     if (line !== undefined) error.message += `\n  written ${line.trim()}`;
   } catch {
     // The first error is what matters.
@@ -203,4 +217,3 @@ const ownFolder = new URL("..", import.meta.url).href;
 function isOwnFrame(frame: string): boolean {
   return frame.includes(ownFolder) || frame.includes(ownFolder.replace("file://", ""));
 }
-

@@ -11,6 +11,7 @@ export type DeviceName = "cpu" | "reference";
 
 const makers: Readonly<Record<DeviceName, () => Device>> = { cpu: () => new NativeDevice(), reference: () => new ReferenceDevice() };
 const devices = new Map<DeviceName, Device>();
+let wasChosen = process.env.NABLA_DEVICE !== undefined;
 let currentName: DeviceName = deviceFromEnvironment();
 
 function deviceFromEnvironment(): DeviceName {
@@ -21,19 +22,34 @@ function deviceFromEnvironment(): DeviceName {
 
 /** The device that evaluates from now on; tensors that are already on another one stay there. Default: `cpu`, or `NABLA_DEVICE`. */
 export function setDevice(name: DeviceName): void {
-  if (!(name in makers)) throw new ValueError(`setDevice: expected ${Object.keys(makers).join(" or ")} but received ${String(name)}`, { op: "setDevice" });
+  if (!(name in makers))
+    throw new ValueError(`setDevice: expected ${Object.keys(makers).join(" or ")} but received ${String(name)}`, { op: "setDevice" });
   currentName = name;
+  wasChosen = true;
 }
 
 export function getDevice(): DeviceName {
   return currentName;
 }
 
-/** @internal */
+/** @internal The current device, started on first use. */
 export function currentDevice(): Device {
-  let device = devices.get(currentName);
-  if (device === undefined) devices.set(currentName, (device = makers[currentName]()));
+  const device = devices.get(currentName) ?? start(currentName);
+  devices.set(currentName, device);
   return device;
+}
+
+/** Where the native binary does not load and no device was asked for by name, the reference device stands in, and says so. */
+function start(name: DeviceName): Device {
+  try {
+    return makers[name]();
+  } catch (error) {
+    if (!(error instanceof DeviceError) || name !== "cpu" || wasChosen) throw error;
+    process.emitWarning(`${error.message} Running on the reference device, in plain TypeScript: correct, but hundreds of times slower.`, {
+      code: "NABLA_REFERENCE",
+    });
+    return makers.reference();
+  }
 }
 
 /** A graph compiled for a device, ready to run. */
@@ -94,7 +110,7 @@ const caches = new Map<Device, ProgramCache>();
 
 /** @internal */
 export function programCache(device: Device): ProgramCache {
-  let cache = caches.get(device);
-  if (cache === undefined) caches.set(device, (cache = new ProgramCache(device, cacheBudget)));
+  const cache = caches.get(device) ?? new ProgramCache(device, cacheBudget);
+  caches.set(device, cache);
   return cache;
 }

@@ -24,7 +24,9 @@ export function evaluate(outputs: readonly Tensor[], updates: readonly Update[] 
   const graph = graphOf(lazy, updates);
   checkSources(graph);
   const prepared = programCache(device).find(graph);
-  const uniforms = Float64Array.from(prepared.uniforms, (position) => (graph.order[position].source as Source & { kind: "uniform" }).read());
+  const uniforms = Float64Array.from(prepared.uniforms, (position) =>
+    (graph.order[position].source as Source & { kind: "uniform" }).read(),
+  );
   const storageOf = (x: Tensor) => storageFor(device, x);
   materialize(graph.order.flatMap(({ source }) => (source?.kind === "variable" ? [source.variable] : [])));
   const { ticket, results } = submit(device, prepared, lazy, (position) => storageOf(graph.order[position]), uniforms);
@@ -63,7 +65,9 @@ export function materialize(variables: readonly Variable[]): void {
 export function checkSources({ order }: Graph): void {
   for (const { source, callSite } of order) {
     if (source?.kind === "argument") {
-      throw new TraceError("a tensor of a compiled function was used after its tracing had ended; return it from the function instead", { op: "compile" });
+      throw new TraceError("a tensor of a compiled function was used after its tracing had ended; return it from the function instead", {
+        op: "compile",
+      });
     }
     if (source?.kind === "variable" && source.version !== source.variable.version) throw staleVariable(source.variable, callSite);
   }
@@ -87,7 +91,11 @@ export function storageFor(device: Device, x: Tensor): Storage {
   const { source } = x;
   if (source?.kind === "variable") return storageFor(device, source.variable.current);
   const elements = elementsOf(x);
-  if (elements.disposed) throw new DisposedError(`a tensor of shape ${format(x.shape)} was used after it had been disposed`, { op: "evaluate", inputs: [x.shape] });
+  if (elements.disposed)
+    throw new DisposedError(`a tensor of shape ${format(x.shape)} was used after it had been disposed`, {
+      op: "evaluate",
+      inputs: [x.shape],
+    });
   const { storage } = elements;
   if (storage?.device === device) return storage;
   const host = elements.host ?? readNow(x);
@@ -112,7 +120,8 @@ export function evaluated(xs: readonly Tensor[]): Tensor[] {
 function settle(x: Tensor): Elements {
   refuseWhileTracing("reading a value");
   const elements = elementsOf(evaluated([x])[0]);
-  if (elements.disposed) throw new DisposedError(`reading a tensor of shape ${format(x.shape)} that was disposed`, { op: "data", inputs: [x.shape] });
+  if (elements.disposed)
+    throw new DisposedError(`reading a tensor of shape ${format(x.shape)} that was disposed`, { op: "data", inputs: [x.shape] });
   return elements;
 }
 
@@ -129,7 +138,11 @@ export async function read(x: Tensor): Promise<TypedArray> {
   const { storage, ticket } = elements;
   if (storage !== null) {
     await storage.device.settled(ticket);
-    if (elements.disposed) throw new DisposedError(`a tensor of shape ${format(x.shape)} was disposed while it was being read`, { op: "data", inputs: [x.shape] });
+    if (elements.disposed)
+      throw new DisposedError(`a tensor of shape ${format(x.shape)} was disposed while it was being read`, {
+        op: "data",
+        inputs: [x.shape],
+      });
   }
   return copyOut(x, elements);
 }

@@ -1,8 +1,9 @@
 /** Gradients as users ask for them: of functions, or of a loss with regard to variables. */
+
+import { backward } from "../autodiff/backward.js";
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import { format, sizeOf } from "../base/shape.js";
-import { backward } from "../autodiff/backward.js";
 import { node } from "../graph/op.js";
 import { Tensor } from "../graph/tensor.js";
 import { readVariable } from "../graph/trace.js";
@@ -21,12 +22,16 @@ export function gradients(loss: Tensor, wrt: readonly (Tensor | Variable)[]): Te
 function checkLoss(op: string, loss: unknown): asserts loss is Tensor {
   if (!(loss instanceof Tensor)) throw new ValueError(`${op}: the function must return a tensor`, { op, inputs: [loss] });
   if (sizeOf(loss.shape) !== 1) {
-    throw new ShapeError(`${op}: gradients are of a scalar, but the loss has shape ${format(loss.shape)}; reduce it first: loss.mean() or loss.sum()`, {
-      op,
-      inputs: [loss.shape],
-    });
+    throw new ShapeError(
+      `${op}: gradients are of a scalar, but the loss has shape ${format(loss.shape)}; reduce it first: loss.mean() or loss.sum()`,
+      {
+        op,
+        inputs: [loss.shape],
+      },
+    );
   }
-  if (!isFloat(loss.dtype)) throw new DTypeError(`${op}: gradients are of f32 or f64, but the loss is ${loss.dtype}`, { op, inputs: [loss.dtype] });
+  if (!isFloat(loss.dtype))
+    throw new DTypeError(`${op}: gradients are of f32 or f64, but the loss is ${loss.dtype}`, { op, inputs: [loss.dtype] });
 }
 
 export interface GradOptions {
@@ -39,7 +44,8 @@ function differentiable(op: string, args: readonly TensorLike[], argnums: readon
   return args.map((arg, i) => {
     const x = asTensor(op, arg);
     if (!argnums.includes(i)) return x;
-    if (!isFloat(x.dtype)) throw new DTypeError(`${op}: argument ${i} is ${x.dtype}; gradients are by f32 or f64`, { op, inputs: [x.dtype] });
+    if (!isFloat(x.dtype))
+      throw new DTypeError(`${op}: argument ${i} is ${x.dtype}; gradients are by f32 or f64`, { op, inputs: [x.dtype] });
     return node(snapshotOp, [x], x.shape, x.dtype);
   });
 }
@@ -77,11 +83,21 @@ function valueAndGradOf(op: string, f: ScalarFunction, argnums: number | readonl
   const positions = typeof argnums === "number" ? [argnums] : argnums;
   return (...args) => {
     const missing = positions.find((i) => !(i in args));
-    if (missing !== undefined) throw new ValueError(`${op}: asked for the gradient by argument ${missing}, but ${args.length} were given`, { op, inputs: [argnums] });
+    if (missing !== undefined)
+      throw new ValueError(`${op}: asked for the gradient by argument ${missing}, but ${args.length} were given`, {
+        op,
+        inputs: [argnums],
+      });
     const xs = differentiable(op, args, positions);
     const value = f(...xs);
     checkLoss(op, value);
-    return { value, gradients: gradients(value, positions.map((i) => xs[i])) };
+    return {
+      value,
+      gradients: gradients(
+        value,
+        positions.map((i) => xs[i]),
+      ),
+    };
   };
 }
 

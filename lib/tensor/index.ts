@@ -1,7 +1,7 @@
 /** Tensors, variables, gradients, compiled functions: what the layers above build upon. */
 import "./methods.js";
 
-export { scan, type ScanOptions } from "../autodiff/scan.js";
+export { type ScanOptions, scan } from "../autodiff/scan.js";
 export type { DType, FloatDType, TypedArray } from "../base/dtype.js";
 export type { Shape } from "../base/shape.js";
 export { setDebug } from "../graph/op.js";

@@ -43,7 +43,8 @@ let identityCount = 0;
 
 /** A number that stays with an object: functions that are given another object are traced again. */
 function identity(value: object): number {
-  let number = identities.get(value);
-  if (number === undefined) identities.set(value, (number = ++identityCount));
-  return number;
+  const number = identities.get(value);
+  if (number !== undefined) return number;
+  identities.set(value, ++identityCount);
+  return identityCount;
 }

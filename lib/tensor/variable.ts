@@ -36,7 +36,8 @@ export class Variable extends BaseVariable {
   }
 
   set trainable(trainable: boolean) {
-    if (trainable && !isFloat(this.dtype)) throw new DTypeError(`a variable of dtype ${this.dtype} cannot be trained`, { op: "trainable", inputs: [this.dtype] });
+    if (trainable && !isFloat(this.dtype))
+      throw new DTypeError(`a variable of dtype ${this.dtype} cannot be trained`, { op: "trainable", inputs: [this.dtype] });
     this.mayTrain = trainable;
   }
 
@@ -60,10 +61,13 @@ export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], a
   const updates = pairs.map(([target, given]): readonly [Variable, Tensor] => {
     const value = asTensor("assign", given, target.dtype);
     if (value.dtype !== target.dtype) {
-      throw new DTypeError(`assign(${target}, ${format(value.shape)} ${value.dtype}): dtypes differ; cast the value: x.cast("${target.dtype}")`, {
-        op: "assign",
-        inputs: [target.dtype, value.dtype],
-      });
+      throw new DTypeError(
+        `assign(${target}, ${format(value.shape)} ${value.dtype}): dtypes differ; cast the value: x.cast("${target.dtype}")`,
+        {
+          op: "assign",
+          inputs: [target.dtype, value.dtype],
+        },
+      );
     }
     if (!sameShape(value.shape, target.shape)) {
       throw new ShapeError(`assign(${target}, ${format(value.shape)}): the value must have the variable's shape ${format(target.shape)}`, {
@@ -78,7 +82,10 @@ export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], a
     for (const [target, value] of updates) trace.assigned.set(target, value);
     return;
   }
-  evaluate(also, updates.map(([target, value]) => update(target, value)));
+  evaluate(
+    also,
+    updates.map(([target, value]) => update(target, value)),
+  );
 }
 
 /** The assignment of `value` as the compiler takes it: the target is the variable's own source, even inside a trace. */

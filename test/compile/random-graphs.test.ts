@@ -40,7 +40,11 @@ function grow(seed: number, leaves: Tensor[], count: number, observe: (x: Tensor
       () => a.mean({ axis: 1, keepDims: true }).add(b),
       () => a.max({ axis: 0, keepDims: true }).sub(b),
       () => a.softmax(),
-      () => a.slice([1, 0]).pad([[1, 0]]).add(b),
+      () =>
+        a
+          .slice([1, 0])
+          .pad([[1, 0]])
+          .add(b),
       () => concat([a.slice([0, 0], [2, 5]), b.slice([2, 0])]),
       () => a.reshape([25]).flip(0).reshape([5, 5]),
       () => a.cast("i32").cast(a.dtype).add(b),
@@ -108,13 +112,23 @@ eachDevice("random graphs", (device) => {
       const apart = start.map((x) => variable(x));
       const count = 4 + (seed % 20);
       const step = compile(() => {
-        const grown = grow(seed, inOneGo.map((v) => v.value), count, (x) => x);
+        const grown = grow(
+          seed,
+          inOneGo.map((v) => v.value),
+          count,
+          (x) => x,
+        );
         inOneGo.forEach((v, i) => v.assign(grown[i]));
         return grown[1].sum();
       });
       for (let round = 0; round < 2; round++) {
         await step();
-        const grown = grow(seed, apart.map((v) => v.value), count, (x) => x);
+        const grown = grow(
+          seed,
+          apart.map((v) => v.value),
+          count,
+          (x) => x,
+        );
         for (const x of grown.slice(0, 3)) x.dataSync();
         const values = grown.slice(0, 3).map((x) => (x.source?.kind === "variable" ? x.add(0) : x));
         for (const x of values) x.dataSync();

@@ -17,7 +17,10 @@ function relativeError(a: number, b: number): number {
 function worstError(f: Fn, xs: readonly Tensor[], smooth: readonly number[], seed: number): number {
   const y = f(...xs);
   const u = randn(y.shape, { seed: seed + 1, dtype: "f64" });
-  const scalar: Fn = (...args) => f(...args).mul(u).sum();
+  const scalar: Fn = (...args) =>
+    f(...args)
+      .mul(u)
+      .sum();
   const gradients = grad(scalar, { argnums: smooth })(...xs);
   let worst = 0;
   smooth.forEach((k, i) => {
@@ -37,7 +40,14 @@ export function checkGradients(f: Fn, xs: readonly Tensor[], { smooth = xs.map((
   if (order < 2) return;
   for (const k of smooth) {
     const u = randn(f(...xs).shape, { seed: seed + 50, dtype: "f64" });
-    const gradient: Fn = (...args) => grad((...inner: Tensor[]) => f(...inner).mul(u).sum(), { argnums: k })(...args);
+    const gradient: Fn = (...args) =>
+      grad(
+        (...inner: Tensor[]) =>
+          f(...inner)
+            .mul(u)
+            .sum(),
+        { argnums: k },
+      )(...args);
     expect(worstError(gradient, xs, smooth, seed + 60), `second order by argument ${k}, seed ${seed}`).toBeLessThan(1e-6);
   }
 }

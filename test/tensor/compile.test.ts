@@ -1,4 +1,4 @@
-import { compile, grad, gradients, randn, scan, setSeed, Tensor, tensor, variable, zeros } from "nabla";
+import { compile, grad, gradients, randn, scan, setSeed, type Tensor, tensor, variable, zeros } from "nabla";
 import { expect, it } from "vitest";
 import { eachDevice } from "../devices.js";
 
@@ -44,13 +44,22 @@ eachDevice("compiled functions", () => {
   });
 
   it("assign through other windows of the same variable", async () => {
-    const w = variable([[1, 2], [3, 4]]);
+    const w = variable([
+      [1, 2],
+      [3, 4],
+    ]);
     const step = compile(() => w.assign(w.value.add(w.value.transpose())));
     await step();
-    expect(await w.value.array()).toEqual([[2, 5], [5, 8]]);
+    expect(await w.value.array()).toEqual([
+      [2, 5],
+      [5, 8],
+    ]);
     const product = compile(() => w.assign(w.value.matmul(w.value)));
     await product();
-    expect(await w.value.array()).toEqual([[29, 50], [50, 89]]);
+    expect(await w.value.array()).toEqual([
+      [29, 50],
+      [50, 89],
+    ]);
   });
 
   it("return old and new values side by side", async () => {
@@ -98,7 +107,10 @@ eachDevice("compiled functions", () => {
   });
 
   it("minimise (w − 5)²", async () => {
-    for (const [dtype, after1000] of [["f32", 4.9999886], ["f64", 4.9999999916]] as const) {
+    for (const [dtype, after1000] of [
+      ["f32", 4.9999886],
+      ["f64", 4.9999999916],
+    ] as const) {
       const w = variable(0, { dtype });
       const step = compile(() => {
         const cost = w.value.square().sub(w.value.mul(10)).add(25);
@@ -128,9 +140,21 @@ eachDevice("gradients", () => {
   });
 
   it("through broadcasting, reduction, concatenation and slicing", () => {
-    const g = grad((b: Tensor) => tensor([[1, 2, 3], [4, 5, 6]]).mul(b).sum());
+    const g = grad((b: Tensor) =>
+      tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ])
+        .mul(b)
+        .sum(),
+    );
     expect(g(tensor([1, 1, 1])).arraySync()).toEqual([5, 7, 9]);
-    const h = grad((x: Tensor) => x.slice([1], [3]).mul(tensor([10, 20])).sum());
+    const h = grad((x: Tensor) =>
+      x
+        .slice([1], [3])
+        .mul(tensor([10, 20]))
+        .sum(),
+    );
     expect(h(tensor([1, 2, 3, 4])).arraySync()).toEqual([0, 10, 20, 0]);
   });
 
@@ -140,10 +164,12 @@ eachDevice("gradients", () => {
 });
 
 eachDevice("scan", () => {
-  const cell = (w: Tensor) => (carry: Tensor[], [x]: Tensor[]) => {
-    const h = carry[0].matmul(w).add(x).tanh();
-    return { carry: [h], y: [h.mul(2)] };
-  };
+  const cell =
+    (w: Tensor) =>
+    (carry: Tensor[], [x]: Tensor[]) => {
+      const h = carry[0].matmul(w).add(x).tanh();
+      return { carry: [h], y: [h.mul(2)] };
+    };
 
   it("equals the unrolled loop, forward and backward, to second order", () => {
     const w0 = randn([3, 3], { seed: 1, dtype: "f64" }).mul(0.5);

@@ -6,21 +6,51 @@ import { eachDevice } from "../devices.js";
 eachDevice("tensors", () => {
   describe("values", () => {
     it("round-trips nested arrays and typed arrays", async () => {
-      expect(await tensor([[1, 2, 3], [4, 5, 6]]).array()).toEqual([[1, 2, 3], [4, 5, 6]]);
+      expect(
+        await tensor([
+          [1, 2, 3],
+          [4, 5, 6],
+        ]).array(),
+      ).toEqual([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]);
       expect(tensor(new Float64Array([1, 2])).dtype).toBe("f64");
       expect(await tensor([true, false]).array()).toEqual([true, false]);
       expect(await tensor(7).item()).toBe(7);
-      expect(await tensor(new Int32Array([1, 2, 3, 4]), { shape: [2, 2] }).array()).toEqual([[1, 2], [3, 4]]);
+      expect(await tensor(new Int32Array([1, 2, 3, 4]), { shape: [2, 2] }).array()).toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
     });
 
     it("broadcasts and chains", async () => {
-      const a = tensor([[1, 2, 3], [4, 5, 6]]);
-      expect(await a.mul(2).add([[10], [20]]).sum({ axis: 1, keepDims: true }).array()).toEqual([[42], [90]]);
-      expect(await a.gt(3).where(a, 0).array()).toEqual([[0, 0, 0], [4, 5, 6]]);
+      const a = tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]);
+      expect(
+        await a
+          .mul(2)
+          .add([[10], [20]])
+          .sum({ axis: 1, keepDims: true })
+          .array(),
+      ).toEqual([[42], [90]]);
+      expect(await a.gt(3).where(a, 0).array()).toEqual([
+        [0, 0, 0],
+        [4, 5, 6],
+      ]);
     });
 
     it("computes the calories table of the curriculum", async () => {
-      const a = tensor([[56, 0, 4.4, 68], [1.2, 104, 52, 8], [1.8, 135, 99, 0.9]], { dtype: "f64" });
+      const a = tensor(
+        [
+          [56, 0, 4.4, 68],
+          [1.2, 104, 52, 8],
+          [1.8, 135, 99, 0.9],
+        ],
+        { dtype: "f64" },
+      );
       const columns = a.sum({ axis: 0 });
       expect(Array.from(columns.dataSync()).map((v) => +v.toFixed(4))).toEqual([59, 239, 155.4, 76.9]);
       const percent = a.at(0).div(columns).mul(100).dataSync();
@@ -31,33 +61,97 @@ eachDevice("tensors", () => {
     });
 
     it("slices, reshapes, transposes, flips, pads, joins", async () => {
-      const a = tensor([[1, 2, 3], [4, 5, 6]]);
-      expect(await a.slice([0, 1], [2, 3]).array()).toEqual([[2, 3], [5, 6]]);
-      expect(await a.slice([0, 0], undefined, [1, 2]).array()).toEqual([[1, 3], [4, 6]]);
-      expect(await a.transpose().array()).toEqual([[1, 4], [2, 5], [3, 6]]);
+      const a = tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]);
+      expect(await a.slice([0, 1], [2, 3]).array()).toEqual([
+        [2, 3],
+        [5, 6],
+      ]);
+      expect(await a.slice([0, 0], undefined, [1, 2]).array()).toEqual([
+        [1, 3],
+        [4, 6],
+      ]);
+      expect(await a.transpose().array()).toEqual([
+        [1, 4],
+        [2, 5],
+        [3, 6],
+      ]);
       expect(await a.transpose().reshape([-1]).array()).toEqual([1, 4, 2, 5, 3, 6]);
-      expect(await a.flip(1).array()).toEqual([[3, 2, 1], [6, 5, 4]]);
+      expect(await a.flip(1).array()).toEqual([
+        [3, 2, 1],
+        [6, 5, 4],
+      ]);
       expect(await a.at(-1).array()).toEqual([4, 5, 6]);
-      expect(await a.pad([[0, 1], [1, 0]], { value: 9 }).array()).toEqual([[9, 1, 2, 3], [9, 4, 5, 6], [9, 9, 9, 9]]);
-      expect(await concat([a, a.mul(10)], { axis: 1 }).array()).toEqual([[1, 2, 3, 10, 20, 30], [4, 5, 6, 40, 50, 60]]);
-      expect(await stack([tensor([1, 2]), tensor([3, 4])]).array()).toEqual([[1, 2], [3, 4]]);
+      expect(
+        await a
+          .pad(
+            [
+              [0, 1],
+              [1, 0],
+            ],
+            { value: 9 },
+          )
+          .array(),
+      ).toEqual([
+        [9, 1, 2, 3],
+        [9, 4, 5, 6],
+        [9, 9, 9, 9],
+      ]);
+      expect(await concat([a, a.mul(10)], { axis: 1 }).array()).toEqual([
+        [1, 2, 3, 10, 20, 30],
+        [4, 5, 6, 40, 50, 60],
+      ]);
+      expect(await stack([tensor([1, 2]), tensor([3, 4])]).array()).toEqual([
+        [1, 2],
+        [3, 4],
+      ]);
       expect(await a.argmax(1).array()).toEqual([2, 2]);
       expect(await arange(2, 8, 2).array()).toEqual([2, 4, 6]);
     });
 
     it("multiplies matrices, vectors and batches", async () => {
-      const a = tensor([[1, 2], [3, 4]]);
-      expect(await a.matmul([[5, 6], [7, 8]]).array()).toEqual([[19, 22], [43, 50]]);
+      const a = tensor([
+        [1, 2],
+        [3, 4],
+      ]);
+      expect(
+        await a
+          .matmul([
+            [5, 6],
+            [7, 8],
+          ])
+          .array(),
+      ).toEqual([
+        [19, 22],
+        [43, 50],
+      ]);
       expect(await a.matmul(tensor([1, 1])).array()).toEqual([3, 7]);
-      expect(await matmul(stack([a, a.mul(2)]), a).array()).toEqual([[[7, 10], [15, 22]], [[14, 20], [30, 44]]]);
-      expect(await a.transpose().matmul(a).array()).toEqual([[10, 14], [14, 20]]);
+      expect(await matmul(stack([a, a.mul(2)]), a).array()).toEqual([
+        [
+          [7, 10],
+          [15, 22],
+        ],
+        [
+          [14, 20],
+          [30, 44],
+        ],
+      ]);
+      expect(await a.transpose().matmul(a).array()).toEqual([
+        [10, 14],
+        [14, 20],
+      ]);
     });
 
     it("reduces over any axes", async () => {
       const a = arange(24).reshape([2, 3, 4]);
       expect(await a.sum({ axis: [0, 2] }).array()).toEqual([60, 92, 124]);
       expect(await a.mean().item()).toBe(11.5);
-      expect(await a.max({ axis: 1 }).array()).toEqual([[8, 9, 10, 11], [20, 21, 22, 23]]);
+      expect(await a.max({ axis: 1 }).array()).toEqual([
+        [8, 9, 10, 11],
+        [20, 21, 22, 23],
+      ]);
       expect(await a.min({ axis: [1, 2] }).array()).toEqual([0, 12]);
       expect(await sum(tensor([true, true, false])).item()).toBe(2);
     });
@@ -79,12 +173,22 @@ eachDevice("tensors", () => {
 
     it("handles empty tensors", async () => {
       expect(await zeros([0, 3]).sum({ axis: 0 }).array()).toEqual([0, 0, 0]);
-      expect(await matmul(zeros([2, 0]), zeros([0, 3])).array()).toEqual([[0, 0, 0], [0, 0, 0]]);
+      expect(await matmul(zeros([2, 0]), zeros([0, 3])).array()).toEqual([
+        [0, 0, 0],
+        [0, 0, 0],
+      ]);
       expect(await zeros([0]).add(1).array()).toEqual([]);
     });
 
     it("prints shape, dtype and values, without evaluating", () => {
-      expect(inspect(tensor([[1, 2], [3, 4]]))).toBe("Tensor [2, 2] f32 [ [ 1, 2 ], [ 3, 4 ] ]");
+      expect(
+        inspect(
+          tensor([
+            [1, 2],
+            [3, 4],
+          ]),
+        ),
+      ).toBe("Tensor [2, 2] f32 [ [ 1, 2 ], [ 3, 4 ] ]");
       expect(inspect(ones([2]).add(1))).toBe("Tensor [2] f32 (not evaluated)");
     });
   });
@@ -100,7 +204,10 @@ eachDevice("tensors", () => {
     };
 
     it("are typed and thrown where the expression is written", () => {
-      const a = tensor([[1, 2, 3], [4, 5, 6]]);
+      const a = tensor([
+        [1, 2, 3],
+        [4, 5, 6],
+      ]);
       expect(code(() => a.matmul(a))).toBe("ERR_SHAPE");
       expect(code(() => a.add(zeros([2])))).toBe("ERR_SHAPE");
       expect(code(() => a.add(zeros([3], { dtype: "f64" })))).toBe("ERR_DTYPE");
