@@ -1,6 +1,5 @@
 // The contract between the engine and the kernels: plain structs, no std containers, safe to include in per-ISA objects.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -104,10 +103,12 @@ struct Work {
   struct Report* report;
 };
 
-// Where a task reports that its data is bad; the first failure (lowest task) wins, the run stops after the instruction.
+// Where a task reports that its data is bad: the run stops after the instruction. At most one task of an instruction
+// writes here (kernels see to it, so that what is reported does not depend on the order of tasks); it is read when all
+// have ended. No std::atomic: its inline functions would be weak symbols of the instruction set.
 struct Report {
-  std::atomic<int> failure;  // Failure
-  double value, limit;       // the offending value and the limit it violates
+  Failure failure;
+  double value, limit;  // the offending value and the limit it violates
 };
 
 // A kernel for one ISA. `check` returns null, or one sentence on what is wrong with the operands: the engine has verified

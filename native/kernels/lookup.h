@@ -10,9 +10,7 @@ namespace nabla::NABLA_ISA {
 NABLA_INLINE void report_bad_index(const int32_t* index, int64_t count, int64_t limit, Report& report) {
   for (int64_t i = 0; i < count; ++i) {
     if (index[i] >= 0 && index[i] < limit) continue;
-    report.value = index[i];
-    report.limit = static_cast<double>(limit);
-    report.failure.store(static_cast<int>(Failure::index), std::memory_order_release);
+    report = {Failure::index, static_cast<double>(index[i]), static_cast<double>(limit)};
     return;
   }
 }

@@ -184,7 +184,7 @@ inline Outcome run(const Kernel& kernel, const Ask& ask, bool backwards = false)
   EXPECT_TRUE(workspace.intact()) << kernel.name << ": workspace overrun";
   EXPECT_TRUE(scratch.intact()) << kernel.name << ": scratch overrun";
   EXPECT_TRUE(state.intact()) << kernel.name << ": state overrun";
-  outcome.failure = static_cast<Failure>(report.failure.load());
+  outcome.failure = report.failure;
   outcome.value = report.value;
   outcome.limit = report.limit;
   return outcome;
