@@ -41,15 +41,17 @@ const sgd = { kind: "sgd", lr: 0.01 };
 /** @type {Optimizer} */
 const adam = { kind: "adam", lr: 1e-3 };
 
-const mlp = /** @type {const} */ ({
+/** @type {Omit<Workload, "optimizer">} */
+const mlp = {
   input: [128, 784],
   layers: [linear(784, 512), relu, linear(512, 512), relu, linear(512, 10)],
   loss: "crossEntropy",
   outputs: 10,
   parameters: 669_706,
-});
+};
 
-const lenet5 = /** @type {const} */ ({
+/** @type {Omit<Workload, "optimizer">} */
+const lenet5 = {
   input: [128, 28, 28, 1],
   layers: [
     ...[conv2d(1, 6, 5, 2), relu, maxPool2d],
@@ -59,14 +61,14 @@ const lenet5 = /** @type {const} */ ({
   loss: "crossEntropy",
   outputs: 10,
   parameters: 61_706,
-});
+};
 
 /** @type {Record<string, Workload>} */
 export const workloads = {
-  mlp_sgd: { ...mlp, input: [...mlp.input], optimizer: sgd },
-  mlp_adam: { ...mlp, input: [...mlp.input], optimizer: adam },
-  lenet5_sgd: { ...lenet5, input: [...lenet5.input], optimizer: sgd },
-  lenet5_adam: { ...lenet5, input: [...lenet5.input], optimizer: adam },
+  mlp_sgd: { ...mlp, optimizer: sgd },
+  mlp_adam: { ...mlp, optimizer: adam },
+  lenet5_sgd: { ...lenet5, optimizer: sgd },
+  lenet5_adam: { ...lenet5, optimizer: adam },
   tiny_mlp: { input: [4, 8], layers: [linear(8, 8), tanh, linear(8, 8)], loss: "mse", outputs: 8, optimizer: sgd, parameters: 144 },
 };
 

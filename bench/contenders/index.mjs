@@ -24,22 +24,19 @@ import { fileURLToPath } from "node:url";
 const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** @returns {Contender} */
-function javaScript(
-  /** @type {string} */ name,
-  /** @type {string} */ file,
-  /** @type {string} */ argument,
-  /** @type {() => string | null} */ absent,
-) {
-  return {
-    name,
-    absent,
-    hasEventLoop: true,
-    settings: (threads) => [
-      { label: "", command: process.execPath, args: [path(file), argument], env: { NABLA_THREADS: String(threads) } },
-    ],
-  };
-}
+/**
+ * @param {Pick<Contender, "name" | "absent">} who
+ * @param {string} file
+ * @param {{ args?: string[], env?: Record<string, string> }} start
+ * @returns {Contender}
+ */
+const javaScript = (who, file, { args = [], env = {} }) => ({
+  ...who,
+  hasEventLoop: true,
+  settings: (threads) => [
+    { label: "", command: process.execPath, args: [path(file), ...args], env: { ...env, NABLA_THREADS: String(threads) } },
+  ],
+});
 
 const built = () => {
   try {
@@ -69,6 +66,7 @@ const pytorch = {
   hasEventLoop: false,
   absent: () => (spawnSync(python, ["-c", "import torch"]).status === 0 ? null : "python3-torch is not installed: run bench/setup"),
   settings(threads, workload) {
+    /** @type {Record<string, string>} */
     const tuned = hasAvx512() ? { ATEN_CPU_CAPABILITY: "avx512", OPENBLAS_CORETYPE: "SkylakeX" } : {};
     const base = { OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
     const pinned = { ...base, ...tuned, OMP_PROC_BIND: "true", OMP_PLACES: "cores" };
@@ -85,11 +83,11 @@ const pytorch = {
 };
 
 /** The library itself, and what it is compared with. */
-export const nabla = javaScript("nabla", "nabla.mjs", "cpu", built);
+export const nabla = javaScript({ name: "nabla", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "cpu" } });
 /** @type {Contender[]} */
 export const peers = [
-  javaScript("reference", "nabla.mjs", "reference", built),
-  javaScript("tfjs-cpu", "tfjs.mjs", "cpu", installed("@tensorflow/tfjs")),
-  javaScript("tfjs-wasm", "tfjs.mjs", "wasm", installed("@tensorflow/tfjs-backend-wasm")),
+  javaScript({ name: "reference", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "reference" } }),
+  javaScript({ name: "tfjs-cpu", absent: installed("@tensorflow/tfjs") }, "tfjs.mjs", { args: ["cpu"] }),
+  javaScript({ name: "tfjs-wasm", absent: installed("@tensorflow/tfjs-backend-wasm") }, "tfjs.mjs", { args: ["wasm"] }),
   pytorch,
 ];

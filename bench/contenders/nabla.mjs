@@ -1,17 +1,15 @@
-/** nabla through its public API; the device (`cpu`, or `reference` in plain TypeScript) is the argument. */
+/** nabla through its public API; NABLA_DEVICE and NABLA_THREADS say on what. */
 import { labels } from "../workloads.mjs";
 import { serve } from "./serve.mjs";
-
-const device = process.argv[2];
 
 /** Steps submitted before the first is awaited: the loop that `fit` runs. */
 const ahead = 2;
 
-await serve({
-  async load() {
-    process.env.NABLA_DEVICE = device;
-    return import("../../dist/index.js");
-  },
+/** @typedef {import("../../dist/index.js").Tensor} Tensor */
+
+/** @type {import("./serve.mjs").Contender<typeof import("../../dist/index.js")>} */
+const contender = {
+  load: () => import("../../dist/index.js"),
 
   prepare({ compile, losses, nn, optim, randn, setSeed, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
     setSeed(0);
@@ -33,11 +31,12 @@ await serve({
       }),
     );
     const optimizer = optim[kind](model.parameters(), { lr });
-    const step = compile((inputs, targets) => {
+    const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
       const cost = losses[loss](model.forward(inputs), targets);
       optimizer.minimize(cost);
       return cost;
     });
+    /** @type {Tensor} */
     let last;
     return {
       parameters: model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0),
@@ -59,4 +58,6 @@ await serve({
     for (let i = 0; i < ops; i++) h = h.add(one);
     return h;
   },
-});
+};
+
+await serve(contender);

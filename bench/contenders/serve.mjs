@@ -3,22 +3,27 @@
  * contenders share neither a heap nor a moment. `pytorch.py` speaks the same protocol.
  *
  * Commands come on standard input, replies leave on descriptor 3, whatever a library prints stays out of the way.
- *
+ */
+import { readFileSync, writeSync } from "node:fs";
+import { monitorEventLoopDelay, performance } from "node:perf_hooks";
+import { createInterface } from "node:readline";
+
+/**
  * @import { Workload } from "../workloads.mjs"
+ *
  * @typedef {object} Training
  * @property {number} parameters how many numbers the model learns
  * @property {(steps: number) => Promise<void> | void} run does whole training steps, ended when it returns
  * @property {() => Promise<number> | number} loss the loss of the last step
- *
+ */
+
+/**
  * @template Library
  * @typedef {object} Contender
  * @property {() => Promise<Library>} load imports the library; timed
  * @property {(library: Library, workload: Workload) => Promise<Training> | Training} prepare builds model, data and optimizer
  * @property {(library: Library, ops: number) => unknown} express writes that many dependent small operations
  */
-import { readFileSync, writeSync } from "node:fs";
-import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import { createInterface } from "node:readline";
 
 /**
  * @template Library

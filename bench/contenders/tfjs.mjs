@@ -7,7 +7,12 @@ import { serve } from "./serve.mjs";
 const require = createRequire(import.meta.url);
 const backend = process.argv[2];
 
-await serve({
+// The peers are not installed where the project's types are checked.
+/** @typedef {any} Tf */
+/** @typedef {any} Tensor */
+
+/** @type {import("./serve.mjs").Contender<Tf>} */
+const contender = {
   async load() {
     const tf = require("@tensorflow/tfjs");
     if (backend === "wasm") {
@@ -27,7 +32,7 @@ await serve({
         ? tf.oneHot(labels(batch, outputs), outputs).toFloat()
         : tf.randomNormal([batch, outputs], 0, 1, "float32", 1);
 
-    /** @type {import("@tensorflow/tfjs").Variable[]} */
+    /** @type {Tensor[]} */
     const parameters = [];
     const uniform = (/** @type {number[]} */ shape, /** @type {number} */ fanIn) => {
       const bound = 1 / Math.sqrt(fanIn);
@@ -35,6 +40,7 @@ await serve({
       parameters.push(parameter);
       return parameter;
     };
+    /** @type {((h: Tensor) => Tensor)[]} */
     const forward = layers.map((layer) => {
       switch (layer.kind) {
         case "linear": {
@@ -83,4 +89,6 @@ await serve({
       for (let i = 0; i < ops; i++) h = h.add(one);
     });
   },
-});
+};
+
+await serve(contender);

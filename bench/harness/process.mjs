@@ -2,22 +2,24 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** @import { Setting } from "../contenders/index.mjs" */
+/**
+ * @import { Readable, Writable } from "node:stream"
+ * @import { Setting } from "../contenders/index.mjs"
+ */
 
 export class ContenderProcess {
-  #child;
+  #commands;
   #replies;
+  #complaints = "";
 
   /** @param {Setting} setting */
   constructor({ command, args, env }) {
-    this.#child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "ignore", "pipe", "pipe"] });
-    this.#child.on("error", () => {});
-    this.#child.stdin.on("error", () => {});
-    this.complaints = "";
-    this.#child.stderr.on("data", (chunk) => {
-      this.complaints = (this.complaints + chunk).slice(-2000);
-    });
-    const replies = /** @type {import("node:stream").Readable} */ (this.#child.stdio[3]);
+    const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ["pipe", "ignore", "pipe", "pipe"] });
+    const [stdin, , stderr, replies] = /** @type {[Writable, null, Readable, Readable]} */ (/** @type {unknown} */ (child.stdio));
+    child.on("error", (error) => this.#complain(error.message));
+    stdin.on("error", () => {}); // the process has ended; the missing reply says so
+    stderr.on("data", (chunk) => this.#complain(chunk));
+    this.#commands = stdin;
     this.#replies = createInterface({ input: replies })[Symbol.asyncIterator]();
   }
 
@@ -32,17 +34,22 @@ export class ContenderProcess {
    * @param {object} [details]
    */
   async ask(name, details) {
-    this.#child.stdin.write(`${JSON.stringify({ name, ...details })}\n`);
+    this.#commands.write(`${JSON.stringify({ name, ...details })}\n`);
     return this.#reply();
   }
 
   end() {
-    this.#child.stdin.end();
+    this.#commands.end();
+  }
+
+  /** @param {string} text */
+  #complain(text) {
+    this.#complaints = (this.#complaints + text).slice(-2000);
   }
 
   async #reply() {
     const { value, done } = await this.#replies.next();
-    if (done) throw new Error(`ended early: ${this.complaints.trim().split("\n").at(-1) || "without a word"}`);
+    if (done) throw new Error(`ended early: ${this.#complaints.trim().split("\n").at(-1) || "without a word"}`);
     const reply = JSON.parse(value);
     if (reply.error !== undefined) throw new Error(reply.error);
     return reply;

@@ -19,6 +19,7 @@ const warmUpSteps = 3;
 export class Runner {
   /** @type {Series} */
   series = { stepMs: [], cpuMs: [] };
+  stepMs = Number.NaN;
   #process;
   #firstLoss = Number.NaN;
 
@@ -28,25 +29,38 @@ export class Runner {
   }
 
   /**
-   * Builds the model and warms up; throws if this contender cannot do the workload, or builds another model.
+   * Builds the model and warms up, for some steps and for some time, as compilers of JavaScript need both; throws if
+   * this contender cannot do the workload, or builds another model.
    * @param {Workload} workload
+   * @param {number} seconds
    */
-  async prepare(workload) {
+  async prepare(workload, seconds) {
     await this.#process.started();
     const { parameters, loss } = await this.#process.ask("prepare", { workload });
     if (parameters !== workload.parameters) throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
     this.#firstLoss = loss;
     const { ms } = await this.#process.ask("run", { steps: warmUpSteps });
     this.stepMs = ms / warmUpSteps;
+    const left = seconds - ms / 1000;
+    if (left > 0) await this.#run(left);
   }
 
   /** @param {number} seconds */
   async round(seconds) {
+    const { stepMs, cpuMs } = await this.#run(seconds);
+    this.series.stepMs.push(stepMs);
+    this.series.cpuMs.push(cpuMs);
+  }
+
+  /**
+   * As many steps as the last ones say will fill the time.
+   * @param {number} seconds
+   */
+  async #run(seconds) {
     const steps = Math.max(1, Math.ceil((seconds * 1000) / this.stepMs));
     const { ms, cpuMs } = await this.#process.ask("run", { steps });
     this.stepMs = ms / steps;
-    this.series.stepMs.push(ms / steps);
-    this.series.cpuMs.push(cpuMs / steps);
+    return { stepMs: this.stepMs, cpuMs: cpuMs / steps };
   }
 
   /** Throws unless the loss has fallen since the first step: a contender that does not learn does not do the work. */

@@ -27,7 +27,7 @@ export async function together(contenders, { workload, threads, rounds, seconds 
       }
     }
   };
-  await each((runner) => runner.prepare(workload));
+  await each((runner) => runner.prepare(workload, 2 * seconds));
   for (let round = 0; round < rounds; round++) await each((runner) => runner.round(seconds));
   await each((runner) => runner.checkLearning());
   for (const { runner } of entries) runner.end();
