@@ -5,11 +5,11 @@ import { serve } from "./serve.mjs";
 /** Steps submitted before the first is awaited: the loop that `fit` runs. */
 const ahead = 2;
 
-/** @typedef {import("../../dist/index.js").Tensor} Tensor */
+/** @typedef {import("../../lib/index.js").Tensor} Tensor */
 
-/** @type {import("./serve.mjs").Contender<typeof import("../../dist/index.js")>} */
+/** @type {import("./serve.mjs").Contender<typeof import("../../lib/index.js")>} */
 const contender = {
-  load: () => import("../../dist/index.js"),
+  load: () => import(new URL("../../dist/index.js", import.meta.url).href),
 
   prepare({ compile, losses, nn, optim, randn, setSeed, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
     setSeed(0);
