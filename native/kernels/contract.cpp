@@ -5,6 +5,7 @@
 
 #include "contract_pack.h"
 #include "contract_tile.h"
+#include "partials.h"
 #include "tile.h"
 
 namespace nabla::NABLA_ISA {
@@ -238,14 +239,7 @@ class Task {
 
   void finish() {
     const int64_t start = place_.task * kFinishSpan, count = smaller(kFinishSpan, job_.output_size - start);
-    if (cut_.splits > 1) {
-      const T* x = partials_ + start;
-      sweep<T>(count, [&](int64_t i, auto some) {
-        Vec<T> sum = load(x + i, some);
-        for (int64_t s = 1; s < cut_.splits; ++s) sum = sum + load(x + s * job_.output_size + i, some);
-        store(c_ + start + i, sum, some);
-      });
-    }
+    if (cut_.splits > 1) sum_partials(partials_, cut_.splits, job_.output_size, start, count, c_);
     if (call_.tile) tile_run(call_, work_.state, start, count, tile_scratch_);
   }
 

@@ -17,6 +17,7 @@ struct Axis {
   }
   // Appends an inner digit, merged with the one before where one stride steps through both.
   NABLA_INLINE Axis then(int64_t e, int64_t s) const {
+    if (e == 1 && rank > 0) return *this;
     Axis a = *this;
     if (a.rank > 0 && (a.stride[a.rank - 1] == s * e || a.extent[a.rank - 1] == 1)) {
       a.extent[a.rank - 1] *= e;

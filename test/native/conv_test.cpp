@@ -1,0 +1,210 @@
+// The three convolution kernels against a plain loop over taps in double, and against each other: they are adjoint,
+// ⟨conv(x, w), gy⟩ = ⟨x, input_grad(gy, w)⟩ = ⟨w, filter_grad(x, gy)⟩.
+#include <cmath>
+
+#include "isas.h"
+
+namespace nabla::test {
+namespace {
+
+class ConvTest : public KernelTest {};
+NABLA_ON_EVERY_ISA(ConvTest);
+
+struct Geometry {
+  int64_t n, h, w, c, k, r, s, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
+  int64_t extra = 0;  // padding at the bottom and right beyond that at the top and left
+
+  int64_t out(int64_t size, int64_t window, int64_t stride, int64_t pad, int64_t dilation) const {
+    const int64_t room = size + 2 * pad + extra - (window - 1) * dilation - 1;
+    return room < 0 ? 0 : room / stride + 1;
+  }
+  int64_t oh() const { return out(h, r, stride_h, pad_top, dilation_h); }
+  int64_t ow() const { return out(w, s, stride_w, pad_left, dilation_w); }
+  Shape x() const { return {n, h, w, c}; }
+  Shape f() const { return {r, s, c / groups, k}; }
+  Shape y() const { return {n, oh(), ow(), k}; }
+  std::vector<double> attrs() const {
+    std::vector<double> a;
+    for (int64_t v : {stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups})
+      a.push_back(static_cast<double>(v));
+    return a;
+  }
+  std::string text() const {
+    std::string t;
+    for (int64_t v :
+         {n, h, w, c, k, r, s, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups, extra})
+      t += std::to_string(v) + ",";
+    return "geometry {" + t + "}";
+  }
+  // visit(x element, filter element, y element) for every product of the sum.
+  template <class Visit>
+  void each(Visit visit) const {
+    const int64_t cg = c / groups, kg = k / groups;
+    for (int64_t z = 0; z < n; ++z)
+      for (int64_t i = 0; i < oh(); ++i)
+        for (int64_t j = 0; j < ow(); ++j)
+          for (int64_t a = 0; a < r; ++a)
+            for (int64_t b = 0; b < s; ++b) {
+              const int64_t u = i * stride_h - pad_top + a * dilation_h, v = j * stride_w - pad_left + b * dilation_w;
+              if (u < 0 || u >= h || v < 0 || v >= w) continue;
+              for (int64_t q = 0; q < k; ++q)
+                for (int64_t p = 0; p < cg; ++p)
+                  visit(((z * h + u) * w + v) * c + q / kg * cg + p, ((a * s + b) * cg + p) * k + q,
+                        ((z * oh() + i) * ow() + j) * k + q);
+            }
+  }
+};
+
+template <class T>
+void expect_near(Array<T>& got, const std::vector<double>& want, double scale, const char* what) {
+  ASSERT_TRUE(got.memory.intact()) << what;
+  for (int64_t i = 0; i < got.size(); ++i)
+    ASSERT_NEAR(got[i], want[i], (sizeof(T) == 4 ? 3e-7 : 6e-16) * scale) << what << " element " << i;
+}
+
+template <class T>
+double inner(Array<T>& a, Array<T>& b) {
+  double sum = 0;
+  for (int64_t i = 0; i < a.size(); ++i) sum += static_cast<double>(a[i]) * b[i];
+  return sum;
+}
+
+template <class T, class Kernels>
+void all_passes(Kernels kernel, const Geometry& g, bool backwards = false) {
+  SCOPED_TRACE(g.text());
+  Random random(static_cast<uint64_t>(g.h * 131 + g.c * 17 + g.k));
+  const auto make = [&](const Shape& s) { return Array<T>(s, random.values<T>(product(s))); };
+  Array<T> x = make(g.x()), w = make(g.f()), gy = make(g.y()), y(g.y()), gx(g.x()), gw(g.f());
+  ASSERT_EQ(run(kernel("conv2d"), {{y.view()}, {x.view(), w.view()}, g.attrs()}, backwards).complaint, "");
+  ASSERT_EQ(run(kernel("conv2d_input_grad"), {{gx.view()}, {gy.view(), w.view()}, g.attrs()}, backwards).complaint, "");
+  ASSERT_EQ(run(kernel("conv2d_filter_grad"), {{gw.view()}, {x.view(), gy.view()}, g.attrs()}, backwards).complaint,
+            "");
+  std::vector<double> y0(y.size()), gx0(gx.size()), gw0(gw.size());
+  g.each([&](int64_t a, int64_t b, int64_t c) {
+    y0[c] += static_cast<double>(x[a]) * w[b];
+    gx0[a] += static_cast<double>(gy[c]) * w[b];
+    gw0[b] += static_cast<double>(gy[c]) * x[a];
+  });
+  const double taps = static_cast<double>(g.r * g.s), pixels = static_cast<double>(g.n * g.oh() * g.ow());
+  expect_near(y, y0, 4 + taps * static_cast<double>(g.c / g.groups), "y");
+  expect_near(gx, gx0, 4 + taps * static_cast<double>(g.k / g.groups), "gx");
+  expect_near(gw, gw0, 4 + pixels, "gw");
+  if (sizeof(T) == 8) {
+    const double one = inner(y, gy), size = 1 + std::fabs(one);
+    ASSERT_NEAR(inner(x, gx), one, 1e-11 * size);
+    ASSERT_NEAR(inner(w, gw), one, 1e-11 * size);
+  }
+}
+
+TEST_P(ConvTest, KnownGeometries) {
+  const Geometry cases[] = {
+      {3, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},     // LeNet's first
+      {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1},    // and second
+      {2, 9, 9, 16, 33, 3, 3, 1, 1, 1, 1, 1, 1, 1},     // a residual block's
+      {2, 11, 13, 8, 16, 3, 3, 2, 2, 1, 1, 1, 1, 1},    // going down
+      {2, 8, 8, 24, 40, 1, 1, 1, 1, 0, 0, 1, 1, 1},     // pointwise
+      {2, 9, 9, 5, 7, 1, 1, 2, 2, 0, 0, 1, 1, 1},       // pointwise shortcut: some inputs meet no filter
+      {1, 30, 30, 3, 10, 7, 7, 2, 2, 3, 3, 1, 1, 1},    // stem
+      {2, 12, 12, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},  // depthwise
+      {2, 13, 12, 33, 33, 3, 5, 2, 3, 1, 2, 2, 1, 33},  // depthwise, strided and dilated
+      {2, 7, 7, 4, 12, 3, 3, 1, 1, 1, 1, 1, 1, 4},      // several filters for a channel
+      {2, 7, 8, 12, 18, 3, 2, 1, 2, 1, 0, 1, 1, 3},     // groups
+      {1, 17, 17, 4, 4, 3, 3, 1, 1, 2, 2, 2, 2, 1},     // dilated
+      {1, 16, 15, 3, 5, 3, 3, 2, 3, 4, 1, 3, 2, 1},     // stride and dilation with and without a common factor
+      {1, 16, 16, 3, 5, 3, 2, 4, 4, 1, 0, 2, 6, 1},     //
+      {2, 5, 5, 3, 4, 3, 3, 1, 1, 4, 4, 1, 1, 1},       // windows wholly in padding
+      {2, 6, 6, 3, 4, 3, 3, 2, 2, 0, 0, 1, 1, 1, 1},    // "same" with an odd remainder: bottom and right only
+      {1, 4, 4, 2, 3, 2, 2, 5, 5, 0, 0, 1, 1, 1},       // stride beyond the window: untouched inputs
+      {1, 3, 3, 2, 3, 2, 2, 7, 9, 2, 1, 1, 1, 1},       // stride beyond the image
+      {1, 20, 300, 2, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1},    // wide
+      {4, 32, 32, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1},    // enough for several blocks
+      {8, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},     // long sums in the filter gradient
+  };
+  const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+  for (const Geometry& g : cases) {
+    all_passes<float>(by_name, g);
+    all_passes<double>(by_name, g, true);
+  }
+}
+
+TEST_P(ConvTest, NothingToDo) {
+  const Geometry cases[] = {
+      {0, 5, 5, 2, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 5, 5, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {2, 5, 5, 2, 0, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 2, 2, 2, 3, 3, 3, 1, 1, 0, 0, 1, 1, 1},
+      {2, 0, 5, 2, 3, 3, 3, 1, 1, 2, 2, 1, 1, 1}, {2, 2, 2, 4, 4, 3, 3, 1, 1, 0, 0, 1, 1, 4},
+      {0, 5, 5, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, 4},
+  };
+  for (const Geometry& g : cases)
+    all_passes<double>([&](const char* name) -> const Kernel& { return kernel(name); }, g);
+}
+
+TEST_P(ConvTest, RandomGeometries) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const auto pick = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
+    const int64_t groups = pick(0, 2) ? 1 : pick(2, 4);
+    const Geometry g = {pick(1, 3), pick(1, 14), pick(1, 14), groups * pick(1, 9), groups * pick(1, 18), pick(1, 4),
+                        pick(1, 4), pick(1, 3),  pick(1, 3),  pick(0, 3),          pick(0, 3),           pick(1, 3),
+                        pick(1, 3), groups,      pick(0, 1)};
+    const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+    if (seed % 2)
+      all_passes<float>(by_name, g, seed % 4 == 1);
+    else
+      all_passes<double>(by_name, g, seed % 4 == 0);
+  }
+}
+
+// relu(result + bias over the last axis) beside the result, for every pass.
+template <class T>
+void epilogue(const Kernel& kernel, const Geometry& g, const Shape& a, const Shape& b, const Shape& c) {
+  SCOPED_TRACE(testing::Message() << kernel.name << " " << g.text());
+  Random random(5);
+  const int64_t last = c.back();
+  Array<T> first(a, random.values<T>(product(a))), second(b, random.values<T>(product(b)));
+  Array<T> plain(c), own(c), y(c), bias({last}, random.values<T>(last));
+  ASSERT_EQ(run(kernel, {{plain.view()}, {first.view(), second.view()}, g.attrs()}).complaint, "");
+  TileBuilder t(dtype_of<T>, c);
+  t.store(t.op(TileOp::maximum, t.op(TileOp::add, t.load(0), t.load(1)), t.constant(0)));
+  const View bias_view = bias.strided(c, {0, 0, 0, 1});
+  ASSERT_EQ(
+      run(kernel, {{own.view(), y.view()}, {first.view(), second.view(), bias_view}, g.attrs(), t.tile()}).complaint,
+      "");
+  ASSERT_TRUE(own.memory.intact() && y.memory.intact());
+  EXPECT_EQ(own.values(), plain.values());
+  for (int64_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], std::max(plain[i] + bias[i % last], T(0))) << i;
+}
+
+TEST_P(ConvTest, Epilogue) {
+  const Geometry cases[] = {
+      {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1}, {3, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},
+      {2, 9, 9, 8, 12, 3, 3, 2, 2, 1, 1, 1, 1, 2},   {2, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20},
+      {0, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20}, {4, 20, 20, 8, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1}};
+  for (const Geometry& g : cases) {
+    epilogue<float>(kernel("conv2d"), g, g.x(), g.f(), g.y());
+    epilogue<double>(kernel("conv2d_input_grad"), g, g.y(), g.f(), g.x());
+    epilogue<float>(kernel("conv2d_filter_grad"), g, g.x(), g.y(), g.f());
+  }
+}
+
+TEST_P(ConvTest, Complaints) {
+  const Geometry g = {1, 5, 5, 4, 6, 3, 3, 1, 1, 1, 1, 1, 1, 2};
+  Array<float> x(g.x()), w(g.f()), y(g.y()), odd({1, 5, 5, 3});
+  const auto complaint = [&](std::vector<View> outputs, std::vector<View> inputs, std::vector<double> attrs) {
+    return run(kernel("conv2d"), {outputs, inputs, attrs}).complaint;
+  };
+  EXPECT_EQ(complaint({y.view()}, {x.view(), w.view()}, g.attrs()), "");
+  EXPECT_NE(complaint({y.view()}, {x.view()}, g.attrs()), "");
+  EXPECT_NE(complaint({y.view()}, {odd.view(), w.view()}, g.attrs()), "");
+  EXPECT_NE(complaint({odd.view()}, {x.view(), w.view()}, g.attrs()), "");
+  EXPECT_NE(complaint({y.view()}, {x.view(), w.view()}, {1, 1, 1, 1, 1, 1}), "");
+  for (int i = 0; i < 7; ++i)
+    for (double bad : {-1.0, 0.5, 1e300, static_cast<double>(NAN)}) {
+      std::vector<double> attrs = g.attrs();
+      attrs[i] = bad;
+      EXPECT_NE(complaint({y.view()}, {x.view(), w.view()}, attrs), "") << i << " " << bad;
+    }
+}
+
+}  // namespace
+}  // namespace nabla::test
