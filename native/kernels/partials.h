@@ -6,7 +6,7 @@ namespace nabla::NABLA_ISA {
 
 // y[i] = Σ_s partials[s·size + i], s ascending, for i in [start, start + count).
 template <class T>
-NABLA_INLINE void sum_partials(const T* partials, int64_t parts, int64_t size, int64_t start, int64_t count, T* y) {
+static void sum_partials(const T* partials, int64_t parts, int64_t size, int64_t start, int64_t count, T* y) {
   const T* x = partials + start;
   sweep<T>(count, [&](int64_t i, auto some) {
     Vec<T> sum = load(x + i, some);
