@@ -15,6 +15,8 @@ export class Trace {
   /** Last value assigned to each variable, in order of first assignment. */
   readonly assigned = new Map<Variable, Tensor>();
   readonly guards: Guard[] = [];
+  /** What JavaScript does with every run, once it has been submitted: step counts. */
+  readonly onRun: (() => void)[] = [];
 }
 
 let current: Trace | null = null;
@@ -43,6 +45,12 @@ export function dependsOn<T>(read: () => T): T {
   const seen = read();
   current?.guards.push({ read, seen });
   return seen;
+}
+
+/** Does `action` now or, in a function being traced, once for each of its runs, when that has been submitted. */
+export function onEachRun(action: () => void): void {
+  if (current === null) action();
+  else current.onRun.push(action);
 }
 
 /** Throws if a function is being traced: values do not exist then. */

@@ -126,6 +126,13 @@ export const reciprocal = unary(
   (tile, [x]) => tile.step("div", tile.constant(1), x),
   (gy, { y }) => neg(mul(gy, mul(y, y))),
 );
+/** log(1 + eˣ), without overflow: max(x, 0) + log(1 + e^−|x|). */
+export const softplus = unary(
+  "softplus",
+  (tile, [x]) =>
+    tile.step("add", tile.step("maximum", x, tile.constant(0)), tile.step("log1p", tile.step("exp", tile.step("neg", tile.step("abs", x))))),
+  (gy, { x }) => mul(gy, sigmoid(x)),
+);
 /** Largest whole number ≤ x. */
 export const floor = unary("floor", stepOf("floor"), null);
 /** Smallest whole number ≥ x. */
@@ -285,9 +292,4 @@ export function gelu(value: TensorLike): Tensor {
 export function silu(value: TensorLike): Tensor {
   const x = floating("silu", value);
   return mul(x, sigmoid(x));
-}
-/** log(1 + eˣ), without overflow. */
-export function softplus(value: TensorLike): Tensor {
-  const x = floating("softplus", value);
-  return add(relu(x), log1p(exp(neg(abs(x)))));
 }

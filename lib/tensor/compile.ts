@@ -107,6 +107,7 @@ type Binding =
 interface Variant {
   readonly prepared: Prepared;
   readonly guards: readonly Guard[];
+  readonly onRun: readonly (() => void)[];
   /** By position in the graph; only sources have one. */
   readonly bindings: ReadonlyMap<number, Binding>;
   readonly variables: readonly Variable[];
@@ -144,6 +145,7 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
   return {
     prepared,
     guards: tracing.guards,
+    onRun: tracing.onRun,
     bindings,
     variables: [...variables],
     hasRun: false,
@@ -185,6 +187,7 @@ function runVariant(device: Device, variant: Variant, given: readonly Tensor[]):
   const { ticket, results } = submit(device, variant.prepared, variant.outputs, storageAt, uniforms);
   lastTickets.set(device, ticket);
   for (const variable of variant.assigned) markAssigned(variable, ticket);
+  for (const action of variant.onRun) action();
   const made = new Map(variant.outputs.map((x, i) => [x, resultTensor(results[i], ticket, x)]));
   return { ticket, result: mapTree(variant.result, (leaf) => (leaf instanceof Tensor ? made.get(leaf) : leaf)) };
 }

@@ -19,7 +19,8 @@ export function gradients(loss: Tensor, wrt: readonly (Tensor | Variable)[]): Te
   return backward([loss], [onesLike(loss)], targets).map((g, i) => g ?? zerosLike(targets[i]));
 }
 
-function checkLoss(op: string, loss: unknown): asserts loss is Tensor {
+/** Throws unless `loss` is a floating scalar. */
+export function checkLoss(op: string, loss: unknown): asserts loss is Tensor {
   if (!(loss instanceof Tensor)) throw new ValueError(`${op}: the function must return a tensor`, { op, inputs: [loss] });
   if (sizeOf(loss.shape) !== 1) {
     throw new ShapeError(

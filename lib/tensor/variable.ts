@@ -17,12 +17,15 @@ import { evaluate } from "./evaluate.js";
  * expected the variable itself will do.
  */
 export class Variable extends BaseVariable {
+  /** Made not to be trained, as running averages are: no parameter, not even a frozen one. */
+  readonly isBuffer: boolean;
   private mayTrain: boolean;
 
   constructor(initial: Tensor, { name = "", trainable = true }: VariableOptions = {}) {
     // A node of its own, so that the storage belongs to the variable alone.
     super(node(snapshotOp, [initial], initial.shape, initial.dtype), name);
     this.mayTrain = trainable && isFloat(initial.dtype);
+    this.isBuffer = !this.mayTrain;
   }
 
   /** The current value as a tensor; stale once the variable is assigned. */

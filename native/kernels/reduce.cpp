@@ -11,8 +11,9 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kChunk = 32768;  // elements whose fold is one partial result
-constexpr int kFlush = 32;         // tiles added in the tile's own type before they go into doubles
+constexpr int64_t kChunk = 32768;   // elements whose fold is one partial result of a row
+constexpr int64_t kColumns = 2048;  // most columns that are folded together: their accumulators stay in cache
+constexpr int kFlush = 32;          // tiles added in the tile's own type before they go into doubles
 
 struct Sum {
   static constexpr double neutral = 0;
@@ -99,9 +100,9 @@ Cut cut_of(const Call& call) {
     c.per_task = pieces_per_task(cost * static_cast<double>(c.outers * block));
     return c;
   }
-  c.columns = smaller(c.inner, kTileLength);
+  c.columns = smaller(c.inner, kColumns);
   c.blocks = ceil_div(c.inner, c.columns);
-  c.rows = larger(1, kChunk / c.columns);
+  c.rows = c.columns <= kTileLength ? kChunk / c.columns : 4 * kChunk / c.columns;
   c.chunks = ceil_div(c.n, c.rows);
   c.units = c.outer * c.chunks * c.blocks;
   c.per_task = pieces_per_task(cost * static_cast<double>(smaller(c.rows, c.n) * c.columns));
@@ -140,30 +141,37 @@ void fold_outers(const T* x, int64_t outers, int64_t n, int64_t inner, T* y) {
   }
 }
 
-// Tile-wide accumulators of the column folds: narrow ones of type T, emptied into wide ones now and then.
+// Accumulators of the column folds: narrow ones of type T, emptied into wide ones now and then. The first row must be
+// whole, the last may be shorter.
 template <class Op, class T>
 struct Columns {
-  T narrow[kTileLength];
-  double wide[kTileLength];
-  int64_t width;
-  int pending;
+  T narrow[kColumns];
+  double wide[kColumns];
+  int64_t filled = 0;  // of `narrow`
+  int pending = 0;     // rows in `narrow`
+  bool has_wide = false;
 
-  void begin(int64_t w) {
-    width = w;
-    pending = 0;
-    for (int64_t i = 0; i < w; ++i) wide[i] = Op::neutral;
-  }
-  NABLA_INLINE void add(const T* x, int64_t n) {
-    if (pending == 0)
-      for (int64_t i = 0; i < width; ++i) narrow[i] = static_cast<T>(Op::neutral);
+  // x: elements [at, at + n) of a row.
+  NABLA_INLINE void add(const T* x, int64_t at, int64_t n) {
+    if (pending == 0) {
+      std::memcpy(narrow + at, x, static_cast<size_t>(n) * sizeof(T));
+      filled = at + n;
+      return;
+    }
     sweep<T>(n, [&](int64_t i, auto lanes) {
-      store(narrow + i, Op::of(load(narrow + i, lanes), load(x + i, lanes)), lanes);
+      store(narrow + at + i, Op::of(load(narrow + at + i, lanes), load(x + i, lanes)), lanes);
     });
+  }
+  NABLA_INLINE void end_row() {
     if (++pending == kFlush) flush();
   }
   void flush() {
     if (pending == 0) return;
-    for (int64_t i = 0; i < width; ++i) wide[i] = Op::of(wide[i], static_cast<double>(narrow[i]));
+    if (has_wide)
+      for (int64_t i = 0; i < filled; ++i) wide[i] = Op::of(wide[i], static_cast<double>(narrow[i]));
+    else
+      for (int64_t i = 0; i < filled; ++i) wide[i] = static_cast<double>(narrow[i]);
+    has_wide = true;
     pending = 0;
   }
 };
@@ -186,12 +194,15 @@ NABLA_INLINE void fold_chunk(const Call& call, const Work& work, const Cut& c, i
     return;
   }
   // Narrow matrices: several rows at once, as if they were one; folded together at the end.
-  const int64_t together = columns == c.inner ? smaller(kTileLength / columns, rows) : 1;
+  const int64_t together = columns == c.inner ? smaller(larger(1, kTileLength / columns), rows) : 1;
   Columns<Op, T> sums;
-  sums.begin(together * columns);
   for (int64_t r = 0; r < rows; r += together) {
-    const int64_t count = smaller(together, rows - r) * columns;
-    sums.add(eval(start + r * c.inner, count), count);
+    const int64_t width = smaller(together, rows - r) * columns;
+    for (int64_t i = 0; i < width; i += kTileLength) {
+      const int64_t count = smaller(kTileLength, width - i);
+      sums.add(eval(start + r * c.inner + i, count), i, count);
+    }
+    sums.end_row();
   }
   sums.flush();
   for (int64_t i = 0; i < columns; ++i) {

@@ -42,6 +42,7 @@ const samples: Record<string, Sample[]> = {
   cos: [{ f: (x) => x.cos(), xs: [[7]] }],
   tanh: [{ f: (x) => x.tanh(), xs: [[7]] }],
   sigmoid: [{ f: (x) => x.sigmoid(), xs: [[7]] }],
+  softplus: [{ f: (x) => softplus(x), xs: [[7]] }],
   erf: [{ f: (x) => x.erf(), xs: [[7]] }],
   relu: [{ f: (x) => x.relu(), xs: [awayFromZero([9])], order: 1 }],
   square: [{ f: (x) => x.square(), xs: [[7]] }],

@@ -1,0 +1,197 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+namespace nabla {
+namespace {
+
+constexpr auto kSpin = std::chrono::microseconds(20);  // the conductor's, before it sleeps
+constexpr auto kIdle = std::chrono::seconds(5);        // until large memory that runs share goes back
+constexpr size_t kLargeMemory = size_t(64) << 20;
+
+bool writes(const Buffer& b) { return b.kind == BufferKind::output || b.kind == BufferKind::state; }
+bool reads(const Buffer& b) { return b.kind == BufferKind::input || b.kind == BufferKind::state; }
+
+void release_writers(const Run& run) {
+  const std::vector<Buffer>& places = run.program->external();
+  for (size_t i = 0; i < places.size(); ++i)
+    if (writes(places[i])) run.storages[i]->writers.fetch_sub(1, std::memory_order_release);
+}
+
+// Marks each storage with the run, so that one handed to two places is found in passing.
+void check_storages(const Program& program, const std::vector<StorageRef>& storages) {
+  static thread_local uint64_t use = 0;
+  ++use;
+  const std::vector<Buffer>& places = program.external();
+  if (storages.size() != places.size())
+    throw std::invalid_argument("expected " + std::to_string(places.size()) + " storages but received " +
+                                std::to_string(storages.size()));
+  for (size_t i = 0; i < places.size(); ++i) {
+    Storage& storage = *storages[i];
+    const auto needed = static_cast<size_t>(places[i].bytes());
+    if (storage.bytes() < needed)
+      throw std::invalid_argument("expected at least " + std::to_string(needed) + " bytes for storage " + std::to_string(i) +
+                                  " but received " + std::to_string(storage.bytes()));
+    const bool written = writes(places[i]);
+    if (storage.last_use == use && (written || storage.last_use_writes))
+      throw std::invalid_argument("expected a storage of its own for place " + std::to_string(i) +
+                                  " but received one that the run uses elsewhere and writes");
+    storage.last_use = use;
+    storage.last_use_writes = written;
+  }
+}
+
+}  // namespace
+
+int default_threads() {
+  const char* wanted = std::getenv("NABLA_THREADS");
+  if (wanted == nullptr || *wanted == '\0') return std::min(available_processors(), Engine::kMaxThreads);
+  char* end = nullptr;
+  const long count = std::strtol(wanted, &end, 10);
+  if (*end != '\0' || count < 1 || count > Engine::kMaxThreads)
+    throw std::runtime_error("NABLA_THREADS is \"" + std::string(wanted) + "\" but must be a number from 1 to " +
+                             std::to_string(Engine::kMaxThreads));
+  return static_cast<int>(count);
+}
+
+Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms) {
+  if (uniforms.size() != static_cast<size_t>(program->uniform_count()))
+    throw std::invalid_argument("expected " + std::to_string(program->uniform_count()) + " uniforms but received " +
+                                std::to_string(uniforms.size()));
+  check_storages(*program, storages);
+  for (size_t i = 0; i < storages.size(); ++i)
+    if (writes(program->external()[i])) storages[i]->writers.fetch_add(1, std::memory_order_relaxed);
+  Engine::get().enqueue(shared_from_this(),
+                        Run{submitted_ + 1, std::move(program), std::move(storages), std::move(uniforms)});
+  return ++submitted_;
+}
+
+void Queue::wait(Ticket ticket) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  ++waiters_;
+  settled_changed_.wait(lock, [&] { return settled_.load() >= ticket; });
+  --waiters_;
+}
+
+std::vector<FailedRun> Queue::take_failures() {
+  std::vector<FailedRun> failures;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  failures.swap(failures_);
+  return failures;
+}
+
+void Queue::close() {
+  is_closed_ = true;
+  Engine::get().cancel(*this);
+}
+
+// The storages are let go before anybody hears of the end, so that they can be used at once.
+void Queue::settle(Run run, std::optional<RunFailure> failure) {
+  const std::vector<Buffer>& places = run.program->external();
+  for (size_t i = 0; i < places.size(); ++i)
+    if (places[i].kind == BufferKind::output) run.storages[i]->failure = failure;
+  release_writers(run);
+  run.storages.clear();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (failure) failures_.push_back({run.ticket, *failure});
+    settled_.store(run.ticket);
+    if (waiters_ > 0) settled_changed_.notify_all();
+  }
+  if (!is_closed_) on_settled_();
+}
+
+Engine& Engine::get() {
+  static Engine& engine = *new Engine;
+  return engine;
+}
+
+Engine::Engine() : threads_(default_threads()) {}
+
+void Engine::set_threads(int threads) { threads_ = threads; }
+
+void Engine::enqueue(const std::shared_ptr<Queue>& queue, Run run) {
+  bool must_wake;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!is_started_) {
+      std::thread([this] { conduct(); }).detach();
+      is_started_ = true;
+    }
+    queue->runs_.push_back(std::move(run));
+    if (queue->runs_.size() == 1) {
+      ready_.push_back(queue);
+      ready_count_ = ready_.size();
+    }
+    must_wake = is_asleep_;
+  }
+  if (must_wake) has_work_.notify_one();
+}
+
+void Engine::cancel(Queue& queue) {
+  std::deque<Run> dropped;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  dropped.swap(queue.runs_);
+  for (const Run& run : dropped) release_writers(run);
+  for (size_t i = 0; i < ready_.size(); ++i) {
+    if (ready_[i].get() != &queue) continue;
+    ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(i));
+    break;
+  }
+  ready_count_ = ready_.size();
+}
+
+// The first run of the queue whose turn it is; false if there is none.
+bool Engine::next(std::shared_ptr<Queue>& queue, Run& run) {
+  if (ready_.empty()) return false;
+  queue = std::move(ready_.front());
+  ready_.pop_front();
+  run = std::move(queue->runs_.front());
+  queue->runs_.pop_front();
+  if (!queue->runs_.empty()) ready_.push_back(queue);
+  ready_count_ = ready_.size();
+  return true;
+}
+
+void Engine::conduct() {
+  lower_priority();
+  int team = threads();
+  Interpreter interpreter(team);
+  for (;;) {
+    const auto start = std::chrono::steady_clock::now();
+    while (ready_count_.load(std::memory_order_relaxed) == 0 && std::chrono::steady_clock::now() - start < kSpin) {
+    }
+    std::shared_ptr<Queue> queue;
+    Run run;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      is_asleep_ = true;
+      while (ready_.empty()) {
+        if (interpreter.held_bytes() < kLargeMemory)
+          has_work_.wait(lock);
+        else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout && ready_.empty())
+          interpreter.release_memory();
+      }
+      is_asleep_ = false;
+      next(queue, run);
+    }
+    if (team != threads()) interpreter.pool().resize(team = threads());
+
+    std::optional<RunFailure> failure;
+    const std::vector<Buffer>& places = run.program->external();
+    for (size_t i = 0; i < places.size() && !failure; ++i)
+      if (reads(places[i])) failure = run.storages[i]->failure;
+    if (!failure && !queue->is_closed_) {
+      failure = interpreter.run(*run.program, run.storages, run.uniforms.data(), queue->is_closed_);
+      if (failure) failure->ticket = run.ticket;
+    }
+    queue->settle(std::move(run), failure);
+  }
+}
+
+}  // namespace nabla

@@ -1,0 +1,157 @@
+#include "engine/interpreter.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace nabla {
+namespace {
+
+constexpr double kSerial = 4000;  // nanoseconds of work below which waking others costs more than it saves
+constexpr double kUnit = 2000;    // nanoseconds that a unit takes at least, if tasks are small
+constexpr int64_t kMaxUnits = int64_t(1) << 20;
+
+// All tasks of one phase, `stride` of them to a unit.
+struct Job {
+  const Kernel* kernel;
+  const Call* call;
+  Work work;
+  int64_t tasks, stride;
+  char* scratch;
+  size_t scratch_stride;
+
+  void run_unit(uint32_t unit, int thread) const {
+    Work own = work;
+    own.scratch = scratch + static_cast<size_t>(thread) * scratch_stride;
+    const int64_t first = static_cast<int64_t>(unit) * stride, end = std::min(first + stride, tasks);
+    for (own.task = first; own.task < end; ++own.task) kernel->run(*call, own);
+  }
+};
+
+size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+}  // namespace
+
+void Interpreter::reserve(const Program& program) {
+  arena_.reserve(program.arena_bytes());
+  workspace_.reserve(program.workspace_bytes());
+  scratch_stride_ = round_up(program.scratch_bytes());
+  scratch_.reserve(scratch_stride_ * static_cast<size_t>(pool_.threads()));
+  size_t saved = 0;
+  for (const int place : program.endangered())
+    saved += round_up(static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes()));
+  saved_.reserve(saved);
+}
+
+void Interpreter::release_memory() {
+  for (Block* block : {&arena_, &workspace_, &scratch_, &saved_}) *block = Block();
+}
+
+void Interpreter::save_states(const Program& program, const std::vector<StorageRef>& storages) {
+  char* to = saved_.data();
+  for (const int place : program.endangered()) {
+    const auto bytes = static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes());
+    if (bytes > 0) std::memcpy(to, storages[static_cast<size_t>(place)]->data(), bytes);
+    to += round_up(bytes);
+  }
+}
+
+void Interpreter::restore_states(const Program& program, const std::vector<StorageRef>& storages) {
+  const char* from = saved_.data();
+  for (const int place : program.endangered()) {
+    const auto bytes = static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes());
+    if (bytes > 0) std::memcpy(storages[static_cast<size_t>(place)]->data(), from, bytes);
+    from += round_up(bytes);
+  }
+}
+
+std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<StorageRef>& storages,
+                                           const double* uniforms, const std::atomic<bool>& is_cancelled) {
+  try {
+    reserve(program);
+    bases_.clear();
+    for (const Buffer& b : program.buffers())
+      bases_.push_back(b.kind == BufferKind::arena ? arena_.data() + b.place : storages[static_cast<size_t>(b.place)]->data());
+  } catch (const std::bad_alloc&) {
+    const size_t needed = program.arena_bytes() + program.workspace_bytes() +
+                          round_up(program.scratch_bytes()) * static_cast<size_t>(pool_.threads());
+    return RunFailure{RunFailure::Code::out_of_memory, 0, -1, static_cast<double>(needed), 0};
+  }
+  save_states(program, storages);
+  pool_.set_active(true);
+  std::optional<RunFailure> failure = walk(program, uniforms, is_cancelled);
+  pool_.set_active(false);
+  if (failure) restore_states(program, storages);
+  return failure;
+}
+
+std::optional<RunFailure> Interpreter::walk(Program& program, const double* uniforms,
+                                            const std::atomic<bool>& is_cancelled) {
+  std::vector<Instruction>& instructions = program.instructions();
+  int64_t iterations[kMaxLoops] = {};
+  int depth = 0;
+  for (int i = 0; i < static_cast<int>(instructions.size()) && !is_cancelled.load(std::memory_order_relaxed); ++i) {
+    Instruction& ins = instructions[static_cast<size_t>(i)];
+    switch (ins.kind) {
+      case Instruction::Kind::loop:
+        if (ins.count == 0)
+          i = ins.partner;
+        else
+          iterations[depth++] = 0;
+        break;
+      case Instruction::Kind::end:
+        if (++iterations[depth - 1] < instructions[static_cast<size_t>(ins.partner)].count)
+          i = ins.partner;
+        else
+          --depth;
+        break;
+      case Instruction::Kind::call:
+        bind(ins, iterations);
+        ins.call.uniforms = uniforms;
+        RunFailure failure{RunFailure::Code::index, 0, i, 0, 0};
+        if (!call(ins, failure)) return failure;
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+void Interpreter::bind(Instruction& ins, const int64_t* iterations) {
+  for (size_t k = 0; k < ins.views.size(); ++k) {
+    const Place& place = ins.places[k];
+    int64_t offset = place.offset;
+    for (int l = 0; l < ins.depth; ++l) offset += place.steps[l] * iterations[l];
+    char* const base = bases_[static_cast<size_t>(place.buffer)];
+    ins.views[k].data = base == nullptr ? nullptr : base + offset;
+  }
+}
+
+// Runs all phases; false if a task reported a failure.
+bool Interpreter::call(const Instruction& ins, RunFailure& failure) {
+  const Plan& plan = ins.plan;
+  Report report{};
+  for (int phase = 0; phase < plan.phases; ++phase) {
+    Job job{ins.kernel, &ins.call, {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report},
+            plan.tasks[phase], 1, scratch_.data(), scratch_stride_};
+    if (job.tasks == 0) continue;
+
+    const double grain = static_cast<double>(std::max<int64_t>(plan.grain, 1));
+    const auto tasks = static_cast<double>(job.tasks);
+    if (pool_.threads() == 1 || job.tasks == 1 || tasks * grain < kSerial) {
+      job.stride = job.tasks;
+      job.run_unit(0, 0);
+    } else {
+      // Units are no smaller than is worth handing out, yet several for each thread.
+      const double worth = std::min(kUnit / grain, tasks / (4 * pool_.threads()));
+      job.stride = std::max<int64_t>({1, static_cast<int64_t>(worth), (job.tasks + kMaxUnits - 1) / kMaxUnits});
+      const auto units = static_cast<uint32_t>((job.tasks + job.stride - 1) / job.stride);
+      pool_.run(
+          units, [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); }, &job);
+    }
+  }
+  failure.value = report.value;
+  failure.limit = report.limit;
+  return report.failure == Failure::none;
+}
+
+}  // namespace nabla

@@ -1,0 +1,41 @@
+// Runs programs, one at a time: binds views to memory, walks loops, and cuts each instruction's tasks into units for the
+// pool. Owns the memory that all runs share.
+#pragma once
+#include <atomic>
+#include <optional>
+#include <vector>
+
+#include "engine/pool.h"
+#include "engine/program.h"
+
+namespace nabla {
+
+class Interpreter {
+ public:
+  explicit Interpreter(int threads) : pool_(threads) {}
+
+  Pool& pool() { return pool_; }
+
+  // Runs `program` on the storages of its external places. Returns where and why it stopped (the ticket left open), with
+  // every state as it was; or nothing, also when `is_cancelled` turned true, which leaves outputs and states undefined.
+  std::optional<RunFailure> run(Program& program, const std::vector<StorageRef>& storages, const double* uniforms,
+                                const std::atomic<bool>& is_cancelled);
+
+  size_t held_bytes() const { return arena_.bytes() + workspace_.bytes() + scratch_.bytes() + saved_.bytes(); }
+  void release_memory();
+
+ private:
+  void reserve(const Program& program);
+  void save_states(const Program& program, const std::vector<StorageRef>& storages);
+  void restore_states(const Program& program, const std::vector<StorageRef>& storages);
+  std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled);
+  void bind(Instruction& instruction, const int64_t* iterations);
+  bool call(const Instruction& instruction, RunFailure& failure);
+
+  Pool pool_;
+  Block arena_, workspace_, scratch_, saved_;
+  size_t scratch_stride_ = 0;
+  std::vector<char*> bases_;  // of the buffers
+};
+
+}  // namespace nabla

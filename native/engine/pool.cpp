@@ -1,0 +1,183 @@
+#include "engine/pool.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <system_error>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <pthread/qos.h>
+#elif defined(_WIN32)
+#include <windows.h>
+#endif
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
+namespace nabla {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kActiveSpin = std::chrono::microseconds(100);
+constexpr auto kIdleSpin = std::chrono::microseconds(20);
+
+void pause() {
+#if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
+  _mm_pause();
+#elif defined(_MSC_VER)
+  __yield();
+#elif defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+#if defined(__linux__)
+// Processors' worth of time that the control group grants, rounded up; 0 if it sets no limit.
+int control_group_limit() {
+  double quota = -1, period = 0;
+  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    if (std::fscanf(file, "%lf %lf", &quota, &period) != 2) quota = -1;  // "max 100000" is no limit
+    std::fclose(file);
+  } else {
+    const auto number = [](const char* path, double otherwise) {
+      double value = otherwise;
+      if (std::FILE* f = std::fopen(path, "re")) {
+        if (std::fscanf(f, "%lf", &value) != 1) value = otherwise;
+        std::fclose(f);
+      }
+      return value;
+    };
+    quota = number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
+    period = number("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 0);
+  }
+  if (!(quota > 0 && period > 0)) return 0;
+  return static_cast<int>(std::min((quota + period - 1) / period, 1e6));
+}
+#endif
+
+}  // namespace
+
+int available_processors() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  if (const int limit = control_group_limit()) count = std::min(count, limit);
+#endif
+  return std::max(count, 1);
+}
+
+void lower_priority() {
+#if defined(__linux__)
+  // Linux keeps a nice value for each thread, POSIX notwithstanding; the process's is that of its first thread.
+  constexpr int kNicer = 5;
+  const int process = getpriority(PRIO_PROCESS, static_cast<id_t>(getpid()));
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), process + kNicer);
+#elif defined(__APPLE__)
+  pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#elif defined(_WIN32)
+  SetThreadPriority(GetCurrentThread(), THREAD_PRIORITY_BELOW_NORMAL);
+#endif
+}
+
+void Pool::resize(int threads) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_stopping_ = true;
+  }
+  work_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+  workers_.clear();
+  is_stopping_ = false;
+  may_spin_ = threads <= available_processors();
+  workers_.reserve(static_cast<size_t>(threads));
+  for (int i = 1; i < threads; ++i) {
+    try {
+      workers_.emplace_back([this, i] { serve(i); });
+    } catch (const std::system_error&) {
+      break;
+    }
+  }
+}
+
+// Waits for a moment; true as soon as `done` is.
+bool Pool::spin(bool (*done)(const Pool&)) const {
+  if (!may_spin_) return done(*this);
+  const auto start = Clock::now();
+  for (;;) {
+    for (int i = 0; i < 32; ++i) {
+      if (done(*this)) return true;
+      pause();
+    }
+    const auto limit = is_active_.load(std::memory_order_relaxed) ? kActiveSpin : kIdleSpin;
+    if (Clock::now() - start > limit) return false;
+  }
+}
+
+// Owns and does units until none are left; how many they were.
+uint32_t Pool::work(int thread) {
+  uint32_t count = 0;
+  uint32_t left = cursor_.load(std::memory_order_relaxed);
+  while (left > 0) {
+    if (!cursor_.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed)) continue;
+    body_(context_, units_ - left, thread);
+    ++count;
+    left = cursor_.load(std::memory_order_relaxed);
+  }
+  return count;
+}
+
+void Pool::finish(uint32_t count) {
+  if (count == 0 || undone_.fetch_sub(count) != count || !is_waiting_.load()) return;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  done_.notify_one();
+}
+
+void Pool::serve(int thread) {
+  lower_priority();
+  const auto has_news = [](const Pool& pool) {
+    return pool.cursor_.load(std::memory_order_relaxed) > 0 || pool.is_stopping_.load(std::memory_order_relaxed);
+  };
+  while (!is_stopping_.load(std::memory_order_relaxed)) {
+    finish(work(thread));
+    if (spin(has_news)) continue;
+    std::unique_lock<std::mutex> lock(mutex_);
+    ++sleepers_;
+    work_.wait(lock, [this] { return cursor_.load() > 0 || is_stopping_.load(); });
+    --sleepers_;
+  }
+}
+
+// Either a thread that is about to sleep sees the cursor, or this sees the sleeper: both orders are total.
+void Pool::wake(uint32_t count) {
+  int asleep = sleepers_.load();
+  if (asleep == 0) return;
+  { const std::lock_guard<std::mutex> lock(mutex_); }
+  for (; asleep > 0 && count > 0; --asleep, --count) work_.notify_one();
+}
+
+void Pool::run(uint32_t units, Body body, void* context) {
+  body_ = body;
+  context_ = context;
+  units_ = units;
+  undone_.store(units, std::memory_order_relaxed);
+  cursor_.store(units);
+  if (!workers_.empty()) wake(units - 1);
+  finish(work(0));
+  const auto is_done = [](const Pool& pool) { return pool.undone_.load(std::memory_order_acquire) == 0; };
+  if (is_done(*this) || spin(is_done)) return;
+  // A worker is late, probably because something more important took its processor: this one is free for it.
+  std::unique_lock<std::mutex> lock(mutex_);
+  is_waiting_ = true;
+  done_.wait(lock, [this] { return undone_.load() == 0; });
+  is_waiting_ = false;
+}
+
+}  // namespace nabla

@@ -1,0 +1,65 @@
+// The threads that compute: a fixed team that shares the units of one job at a time.
+//
+// A job is announced by setting `cursor_` to its number of units; whoever moves it down by one owns a unit and only
+// then looks at the job, which cannot change before all owned units are done. Between jobs threads spin for a moment,
+// since the next kernel is usually a microsecond away, and then sleep.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace nabla {
+
+// Processors this process may use: its affinity mask, and its share of them where a control group limits that.
+int available_processors();
+
+// Lets the calling thread give way to others of the process, so that a busy pool does not stall the event loop.
+void lower_priority();
+
+class Pool {
+ public:
+  using Body = void (*)(void* context, uint32_t unit, int thread);
+
+  explicit Pool(int threads = 1) { resize(threads); }
+  ~Pool() { resize(1); }
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  // Threads that work, the caller of `run` included; fewer than asked for if the system gives no more. Not during `run`.
+  void resize(int threads);
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  // Calls body(context, unit, thread) for each unit below `units`, on all threads, and returns when all are done.
+  // `thread` is below `threads()`, the caller being thread 0. Bodies must not throw.
+  void run(uint32_t units, Body body, void* context);
+
+  // While active, idle threads spin longer before they sleep.
+  void set_active(bool active) { is_active_.store(active, std::memory_order_relaxed); }
+
+ private:
+  void serve(int thread);
+  uint32_t work(int thread);
+  void wake(uint32_t count);
+  bool spin(bool (*done)(const Pool&)) const;
+  void finish(uint32_t count);
+
+  std::vector<std::thread> workers_;
+  bool may_spin_ = true;  // false where there are more threads than processors
+
+  // Each on a cache line of its own: all threads fight for the first two.
+  alignas(64) std::atomic<uint32_t> cursor_{0};  // units nobody owns yet
+  alignas(64) std::atomic<uint32_t> undone_{0};  // units not finished
+  alignas(64) std::atomic<int> sleepers_{0};
+  std::atomic<bool> is_active_{false}, is_stopping_{false}, is_waiting_{false};
+  Body body_ = nullptr;
+  void* context_ = nullptr;
+  uint32_t units_ = 0;
+
+  std::mutex mutex_;
+  std::condition_variable work_, done_;
+};
+
+}  // namespace nabla

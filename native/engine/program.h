@@ -1,0 +1,96 @@
+// A program as the engine runs it: parsed from the words that lib/runtime/encode.ts writes, validated, and planned for
+// one set of kernels. Nothing in a program that has been made can lead a kernel outside its buffers.
+#pragma once
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/memory.h"
+#include "kernels/kernel.h"
+
+namespace nabla {
+
+constexpr int kMaxLoops = 8;
+
+// Why a program is refused. `instruction` is -1 where none is to blame.
+class MalformedProgram : public std::runtime_error {
+ public:
+  MalformedProgram(const std::string& what, int instruction) : std::runtime_error(what), instruction(instruction) {}
+  int instruction;
+};
+
+enum class BufferKind { arena, input, output, state };
+
+struct Buffer {
+  BufferKind kind;
+  Dtype dtype;
+  int64_t size;   // elements
+  int64_t place;  // arena: byte offset; else position in the list of storages
+
+  int64_t bytes() const { return size * static_cast<int64_t>(size_of(dtype)); }
+};
+
+// Where a view's data is: a buffer, and an offset in bytes that grows with the iterations of the loops around it.
+struct Place {
+  int buffer;
+  int64_t offset;
+  int64_t steps[kMaxLoops];
+};
+
+struct Instruction {
+  enum class Kind { call, loop, end };
+  Kind kind = Kind::call;
+  // loop: iterations and position of the matching end; end: position of its loop.
+  int64_t count = 0;
+  int partner = 0;
+
+  const Kernel* kernel = nullptr;
+  Call call{};
+  Plan plan{};
+  int depth = 0;  // loops around it
+  std::vector<View> views;
+  std::vector<Place> places;  // of `views`: outputs, then inputs
+  std::vector<double> attrs;
+  Tile tile{};
+  std::vector<TileStep> steps;
+  std::vector<int32_t> stores;
+  Block state;
+};
+
+class Program {
+ public:
+  // Throws MalformedProgram, or std::bad_alloc.
+  Program(const double* words, size_t count, const std::vector<std::string>& names, const KernelSet& kernels);
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  const std::vector<Buffer>& buffers() const { return buffers_; }
+  const std::vector<Buffer>& external() const { return external_; }  // by place
+  int uniform_count() const { return uniform_count_; }
+  size_t arena_bytes() const { return arena_bytes_; }
+  size_t workspace_bytes() const { return workspace_bytes_; }  // most that one instruction needs
+  size_t scratch_bytes() const { return scratch_bytes_; }      // most that one task needs
+  // States (by place) that are written before an instruction that may fail: a failed run must put them back.
+  const std::vector<int>& endangered() const { return endangered_; }
+
+  // The program runs by setting the data of its instructions' views, so one run at a time.
+  std::vector<Instruction>& instructions() { return instructions_; }
+
+ private:
+  friend class Parser;
+  std::vector<Buffer> buffers_, external_;
+  std::vector<Instruction> instructions_;
+  std::vector<int> endangered_;
+  int uniform_count_ = 0;
+  size_t arena_bytes_ = 0, workspace_bytes_ = 0, scratch_bytes_ = 0;
+};
+
+// Names of the tile operations in programs, in the order of TileOp, and their numbers of arguments.
+struct TileOpName {
+  const char* name;
+  int arity;
+};
+extern const TileOpName tile_op_names[static_cast<int>(TileOp::count)];
+
+}  // namespace nabla
