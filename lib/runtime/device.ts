@@ -2,8 +2,8 @@
  * What a device is: the dozen functions that the native CPU, the TypeScript reference and later CUDA each provide.
  * Nothing above this file knows which of them it talks to.
  */
-import { IndexError, type NablaError } from "../base/errors.js";
 import type { TypedArray } from "../base/dtype.js";
+import { IndexError, type NablaError, OutOfMemoryError } from "../base/errors.js";
 import type { Program } from "./program.js";
 
 /** Bytes owned by a device. */
@@ -46,13 +46,20 @@ export interface Device {
 /** What a device reports of a run that failed. */
 export interface RunFailure {
   readonly instruction: number;
-  readonly code: "index";
+  /** `index`: `value` is not in [0, `limit`). `out-of-memory`: `value` bytes were needed beside the storages. */
+  readonly code: "index" | "out-of-memory";
   readonly value: number;
   readonly limit: number;
 }
 
 /** The error a user sees for a failed run. */
 export function failureError(program: Program, failure: RunFailure): NablaError {
+  if (failure.code === "out-of-memory") {
+    return new OutOfMemoryError(
+      `there is no memory for a run's intermediate values, which take ${failure.value} bytes; use smaller batches`,
+      { inputs: [failure.value] },
+    );
+  }
   const op = program.instructions[failure.instruction]?.label ?? "?";
   return new IndexError(
     `${op}: index ${failure.value} is out of range: it must be at least 0 and below ${failure.limit}. Are the labels numbered from 0, and is there an output for each class?`,

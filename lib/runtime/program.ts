@@ -71,6 +71,7 @@ export interface TileStep {
 }
 
 /** The operations of the tile machine with their number of arguments. Comparisons and logic give 0 or 1. */
+// biome-ignore format: a table
 export const tileOps = {
   load: 1, const: 1, uniform: 1, index: 0,
   neg: 1, abs: 1, sign: 1, exp: 1, expm1: 1, log: 1, log1p: 1, sqrt: 1, sin: 1, cos: 1, tanh: 1, sigmoid: 1, erf: 1,

@@ -14,15 +14,12 @@ import { checkSources, evaluated, markAssigned, materialize, resultTensor, stora
 import { collectTensors, mapTree } from "./tree.js";
 import { update } from "./variable.js";
 
-/** A compiled function. Calls are queued in order; each resolves when its results can be read. */
+/** A compiled function. Calls run in order; each resolves when its results can be read. The next may be made before. */
 export interface CompiledFunction<Args extends readonly unknown[], Result> {
   (...args: Args): Promise<Result>;
   /** The programs compiled so far, as text. */
   programs(): string[];
 }
-
-/** Runs submitted ahead of the device before a call waits for its turn. */
-const maxAhead = 16;
 
 /**
  * Compiles a function of tensors (in any nesting of arrays and objects) into one program that runs without further tracing.
@@ -59,42 +56,14 @@ export function compile<Args extends readonly unknown[], Result>(fn: (...args: A
     );
   };
 
-  const call = (...args: Args): Promise<Result> => {
-    if (currentTrace() !== null) {
-      return Promise.reject(
-        new TraceError("a compiled function was called inside another one; call the plain function there", { op: "compile" }),
-      );
-    }
-    const device = currentDevice();
-    const turn = turnOf(device);
-    try {
-      return turn === null ? start(device, args) : turn.then(() => start(device, args));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  const call = async (...args: Args): Promise<Result> => {
+    if (currentTrace() !== null)
+      throw new TraceError("a compiled function was called inside another one; call the plain function there", { op: "compile" });
+    return start(currentDevice(), args);
   };
   return Object.assign(call, {
     programs: () => [...variants.values()].flat().map(({ prepared }) => printProgram(prepared.program)),
   });
-}
-
-/** Queues of calls that wait since enough runs are ahead of them. */
-const turns = new WeakMap<Device, Promise<void>>();
-const lastTickets = new WeakMap<Device, Ticket>();
-
-/** Null if a call may be submitted now, else when its turn comes; calls keep their order. */
-function turnOf(device: Device): Promise<void> | null {
-  const waiting = turns.get(device);
-  if (waiting === undefined && device.pending < maxAhead) return null;
-  const turn = (waiting ?? Promise.resolve()).then(async () => {
-    // A failed run has ended as well; its own caller is told.
-    while (device.pending >= maxAhead) await device.settled((lastTickets.get(device) ?? 0) - maxAhead + 1).catch(() => {});
-  });
-  turns.set(device, turn);
-  void turn.then(() => {
-    if (turns.get(device) === turn) turns.delete(device);
-  });
-  return turn;
 }
 
 /** Where the storage of an external place comes from. */
@@ -185,7 +154,6 @@ function runVariant(device: Device, variant: Variant, given: readonly Tensor[]):
   };
   const uniforms = Float64Array.from(variant.uniforms, (read) => read());
   const { ticket, results } = submit(device, variant.prepared, variant.outputs, storageAt, uniforms);
-  lastTickets.set(device, ticket);
   for (const variable of variant.assigned) markAssigned(variable, ticket);
   for (const action of variant.onRun) action();
   const made = new Map(variant.outputs.map((x, i) => [x, resultTensor(results[i], ticket, x)]));

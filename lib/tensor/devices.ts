@@ -3,7 +3,7 @@ import { DeviceError, ValueError } from "../base/errors.js";
 import { type Compiled, compileGraph } from "../compile/compile.js";
 import { type Graph, hashGraph, Signature } from "../graph/signature.js";
 import type { Device, Executable } from "../runtime/device.js";
-import { NativeDevice } from "../runtime/native.js";
+import { NativeDevice, nativeInfo, setThreads } from "../runtime/native.js";
 import { ReferenceDevice } from "../runtime/reference/device.js";
 
 /** `cpu`: native threads. `reference`: plain TypeScript, slow, the oracle of the tests. */
@@ -30,6 +30,13 @@ export function setDevice(name: DeviceName): void {
 
 export function getDevice(): DeviceName {
   return currentName;
+}
+
+export { setThreads };
+
+/** Threads that compute; at first `NABLA_THREADS`, or as many as there are processors. */
+export function getThreads(): number {
+  return nativeInfo().threads;
 }
 
 /** @internal The current device, started on first use. */

@@ -36,6 +36,18 @@ export function evaluate(outputs: readonly Tensor[], updates: readonly Update[] 
   for (const { target } of updates) markAssigned((target.source as Source & { kind: "variable" }).variable, ticket);
 }
 
+/** Runs that a loop which never awaits may be ahead of the device; beyond them it blocks, so that it cannot fill memory. */
+const maxAhead = 64;
+
+function awaitTurn(device: Device, last: Ticket): void {
+  if (device.pending <= maxAhead) return;
+  try {
+    device.wait(last - maxAhead);
+  } catch {
+    // A failed run has ended as well; its own caller is told.
+  }
+}
+
 /** Queues a run with fresh storages for its results. */
 export function submit(
   device: Device,
@@ -46,7 +58,9 @@ export function submit(
 ): { ticket: Ticket; results: Storage[] } {
   const results = outputs.map(({ shape, dtype }) => device.allocate(sizeOf(shape) * bytesPerElement[dtype]));
   const storages = prepared.places.map((place) => (place.kind === "output" ? results[place.index] : storageAt(place.position)));
-  return { ticket: device.run(prepared.executable, storages, uniforms), results };
+  const ticket = device.run(prepared.executable, storages, uniforms);
+  awaitTurn(device, ticket);
+  return { ticket, results };
 }
 
 /** After a run that assigns it: a variable's older readings are stale. */

@@ -1,6 +1,6 @@
 /** Every differentiable op passes the two-sided gradient check, to second order where it has one. */
 import * as nabla from "nabla";
-import { rand, randn, type Tensor, tensor } from "nabla";
+import { rand, randn, softplus, type Tensor, tensor } from "nabla";
 import { expect, it } from "vitest";
 import { opTable } from "../../lib/graph/op.js";
 import { eachDevice } from "../devices.js";

@@ -1,0 +1,262 @@
+/** The native CPU device, and the only file that knows the addon: loads it, and speaks its three classes. */
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { TypedArray } from "../base/dtype.js";
+import { DeviceError, type NablaError, OutOfMemoryError, ValueError } from "../base/errors.js";
+import { type Device, type Executable, failureError, type RunFailure, type Storage, type Ticket } from "./device.js";
+import { encodeProgram } from "./encode.js";
+import { kernels } from "./kernels.js";
+import { type Program, tileOps } from "./program.js";
+
+/** A failure with the run in which it happened; runs that read what that one should have written fail with it. */
+type NativeFailure = RunFailure & { readonly ticket: Ticket };
+
+interface StorageHandle {
+  write(source: TypedArray): void;
+  read(target: TypedArray): NativeFailure | undefined;
+  free(): void;
+}
+
+interface DeviceHandle {
+  run(program: object, storages: readonly StorageHandle[], uniforms: Float64Array): Ticket;
+  wait(ticket: Ticket): void;
+  settled(): Ticket;
+  takeFailures(): (NativeFailure & { readonly run: Ticket })[] | undefined;
+  ref(): void;
+  unref(): void;
+}
+
+/** What the binary and the processor offer. */
+export interface NativeInfo {
+  /** Instruction set in use: `avx512`, `avx2`, `base`. */
+  readonly isa: string;
+  /** Those that this processor runs; `NABLA_ISA` chooses one. */
+  readonly isas: readonly string[];
+  readonly threads: number;
+  readonly kernels: readonly string[];
+  readonly tileOps: Readonly<Record<string, number>>;
+  /** Bytes of all storages of the process. */
+  readonly storageBytes: number;
+}
+
+interface Addon {
+  readonly Storage: new (bytes: number) => StorageHandle;
+  readonly Program: new (words: Float64Array, names: readonly string[]) => object;
+  readonly Device: new (onSettled: () => void) => DeviceHandle;
+  info(): NativeInfo;
+  setThreads(threads: number): void;
+}
+
+let loaded: Addon | null = null;
+
+/** The addon, loaded on first use. Throws {@link DeviceError} where there is none that runs here. */
+function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Addon {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  let found: Addon;
+  try {
+    found = createRequire(import.meta.url)("node-gyp-build")(root);
+  } catch (cause) {
+    const { message } = cause as Error;
+    if (message.startsWith("NABLA_")) throw new ValueError(message, { op: "load", cause }); // of the environment
+    const platform = `${process.platform}-${process.arch}, Node ${process.versions.node}`;
+    throw new DeviceError(
+      `No native binary of nabla loads here (${platform}): ${message.split("\n")[0]}. In a clone, npm install builds it; it needs a C++17 compiler and CMake.`,
+      { op: "load", cause },
+    );
+  }
+  const offered = found.info();
+  const unknown = Object.keys(kernels).filter((name) => !offered.kernels.includes(name));
+  const differing = Object.entries(tileOps).filter(([name, arity]) => offered.tileOps[name] !== arity);
+  if (unknown.length + differing.length > 0) {
+    const names = [...unknown, ...differing.map(([name]) => name)].join(", ");
+    throw new DeviceError(`The native binary of nabla is of another version: it lacks ${names}. In a clone, npm install builds it anew.`, {
+      op: "load",
+    });
+  }
+  return found;
+}
+
+export function nativeInfo(): NativeInfo {
+  return addon().info();
+}
+
+/** Threads that compute, shared by the whole process; takes effect with the next run. Results do not depend on it. */
+export function setThreads(threads: number): void {
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256)
+    throw new ValueError(`setThreads: expected a whole number from 1 to 256 but received ${threads}`, {
+      op: "setThreads",
+      inputs: [threads],
+    });
+  addon().setThreads(threads);
+}
+
+class NativeStorage implements Storage {
+  constructor(
+    readonly device: NativeDevice,
+    readonly bytes: number,
+    readonly handle: StorageHandle,
+  ) {}
+}
+
+class NativeExecutable implements Executable {
+  constructor(
+    readonly device: NativeDevice,
+    readonly program: Program,
+    readonly handle: object,
+  ) {}
+}
+
+/** How many failed runs are remembered: an old one's outputs still refuse to be read, but no longer say why. */
+const maxFailures = 1000;
+
+interface Waiter {
+  readonly ticket: Ticket;
+  readonly resolve: () => void;
+  readonly reject: (error: NablaError) => void;
+}
+
+export class NativeDevice implements Device {
+  readonly name = "cpu";
+  private readonly addon = addon();
+  private readonly handle: DeviceHandle;
+  private submitted: Ticket = 0;
+  /** Programs of the runs that may not have ended, to say which op failed; the first is that of run `firstProgram`. */
+  private programs: Program[] = [];
+  private firstProgram: Ticket = 1;
+  private readonly failures = new Map<Ticket, NablaError>();
+  private waiters: Waiter[] = [];
+
+  constructor() {
+    this.handle = new this.addon.Device(() => this.onSettled());
+  }
+
+  get pending(): number {
+    return this.submitted - this.handle.settled();
+  }
+
+  allocate(bytes: number): Storage {
+    try {
+      return new NativeStorage(this, bytes, new this.addon.Storage(bytes));
+    } catch (cause) {
+      if ((cause as { code?: string }).code !== "out-of-memory") throw cause;
+      throw new OutOfMemoryError(`cpu: there is no memory for a tensor of ${bytes} bytes`, { inputs: [bytes], cause });
+    }
+  }
+
+  write(storage: Storage, source: TypedArray): void {
+    this.owned(storage).handle.write(source);
+  }
+
+  read(storage: Storage, target: TypedArray): void {
+    const failure = this.owned(storage).handle.read(target);
+    if (failure === undefined) return;
+    this.collectFailures();
+    throw this.failures.get(failure.ticket) ?? new DeviceError(`cpu: the run that should have computed this tensor failed`);
+  }
+
+  free(storage: Storage): void {
+    this.owned(storage).handle.free();
+  }
+
+  prepare(program: Program): Executable {
+    const { words, names } = encodeProgram(program);
+    try {
+      return new NativeExecutable(this, program, new this.addon.Program(words, names));
+    } catch (cause) {
+      const { code, message } = cause as { code?: string; message: string };
+      if (code === "out-of-memory") throw new OutOfMemoryError(`cpu: there is no memory for the program itself`, { cause });
+      throw new DeviceError(`cpu: the program is malformed: ${message}`, { cause });
+    }
+  }
+
+  run(executable: Executable, storages: readonly Storage[], uniforms: Float64Array): Ticket {
+    if (!(executable instanceof NativeExecutable) || executable.device !== this)
+      throw new DeviceError("cpu: the program was prepared by another device");
+    const handles = storages.map((storage) => this.owned(storage).handle);
+    let ticket: Ticket;
+    try {
+      ticket = this.handle.run(executable.handle, handles, uniforms);
+    } catch (cause) {
+      throw new DeviceError(`cpu: ${(cause as Error).message}`, { cause });
+    }
+    this.submitted = ticket;
+    this.programs.push(executable.program);
+    if (this.programs.length > 256) this.forgetPrograms();
+    return ticket;
+  }
+
+  settled(ticket: Ticket): Promise<void> {
+    this.check(ticket);
+    if (this.handle.settled() >= ticket) {
+      this.collectFailures();
+      const failure = this.failures.get(ticket);
+      return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+    }
+    return new Promise((resolve, reject) => {
+      if (this.waiters.length === 0) this.handle.ref(); // the process lives until this has been answered
+      this.waiters.push({ ticket, resolve, reject });
+    });
+  }
+
+  wait(ticket: Ticket): void {
+    this.check(ticket);
+    this.handle.wait(ticket);
+    this.collectFailures();
+    const failure = this.failures.get(ticket);
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Called by the addon, on this thread, after runs have ended. */
+  private onSettled(): void {
+    const settled = this.handle.settled();
+    this.collectFailures();
+    const ended = this.waiters.filter(({ ticket }) => ticket <= settled);
+    if (ended.length === 0) return;
+    this.waiters = this.waiters.filter(({ ticket }) => ticket > settled);
+    if (this.waiters.length === 0) this.handle.unref();
+    for (const { ticket, resolve, reject } of ended) {
+      const failure = this.failures.get(ticket);
+      if (failure === undefined) resolve();
+      else reject(failure);
+    }
+  }
+
+  /** Turns what native code reports into errors; a run that was given the outputs of a failed one fails with its error. */
+  private collectFailures(): void {
+    const reports = this.handle.takeFailures();
+    if (reports === undefined) return;
+    for (const { run, ...failure } of reports) {
+      const program = this.programs[failure.ticket - this.firstProgram];
+      const known = this.failures.get(failure.ticket);
+      const error =
+        known ?? (program === undefined ? new DeviceError(`cpu: run ${failure.ticket} failed`) : failureError(program, failure));
+      this.failures.set(run, error);
+    }
+    for (const ticket of this.failures.keys()) {
+      if (this.failures.size <= maxFailures) break;
+      this.failures.delete(ticket);
+    }
+  }
+
+  private forgetPrograms(): void {
+    const settled = this.handle.settled();
+    this.collectFailures();
+    const ended = settled - this.firstProgram + 1;
+    this.programs = this.programs.slice(ended);
+    this.firstProgram += ended;
+  }
+
+  private check(ticket: Ticket): void {
+    if (!(ticket >= 0 && ticket <= this.submitted)) throw new DeviceError(`cpu: there is no run ${ticket}`, { inputs: [ticket] });
+  }
+
+  private owned(storage: Storage): NativeStorage {
+    if (storage instanceof NativeStorage && storage.device === this) return storage;
+    throw new DeviceError(`cpu: the storage belongs to ${storage?.device?.name ?? "no device"}`);
+  }
+}
