@@ -19,9 +19,10 @@ interface Geometry {
 
 const both = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
 
-function wholePair(op: string, name: string, value: Pair, least: number): readonly [number, number] {
+/** Rows and columns of an option, checked to be whole numbers ≥ `least`. */
+export function wholePair(op: string, name: string, value: Pair, least: number): readonly [number, number] {
   const two = both(value);
-  if (two.length !== 2 || two.some((n) => !Number.isInteger(n) || n < least)) {
+  if (!Array.isArray(two) || two.length !== 2 || two.some((n) => !Number.isInteger(n) || n < least)) {
     throw new ValueError(`${op}: ${name} must be a whole number ≥ ${least} or a pair of them but is ${JSON.stringify(value)}`, {
       op,
       inputs: [value],
@@ -31,9 +32,21 @@ function wholePair(op: string, name: string, value: Pair, least: number): readon
 }
 
 interface WindowOptions {
-  stride: Pair;
-  padding: Padding;
-  dilation: Pair;
+  readonly stride: Pair;
+  readonly padding: Padding;
+  readonly dilation: Pair;
+}
+
+/** The options of a sliding window as pairs, checked; `padding` is null for "same", which depends on the image. */
+export function checkWindow(op: string, { stride, padding, dilation }: WindowOptions) {
+  if (typeof padding === "string" && padding !== "same" && padding !== "valid") {
+    throw new ValueError(`${op}: padding must be "same", "valid", a number or a pair but is "${padding as string}"`, { op });
+  }
+  return {
+    stride: wholePair(op, "stride", stride, 1),
+    padding: padding === "same" ? null : wholePair(op, "padding", padding === "valid" ? 0 : padding, 0),
+    dilation: wholePair(op, "dilation", dilation, 1),
+  };
 }
 
 /** Output size and geometry of a window of `size` cells over x's rows and columns. */
@@ -43,28 +56,22 @@ function slide(
   size: readonly [number, number],
   options: WindowOptions,
 ): { geometry: Geometry; out: [number, number] } {
-  const stride = wholePair(op, "stride", options.stride, 1);
-  const dilation = wholePair(op, "dilation", options.dilation, 1);
+  const { stride, padding, dilation } = checkWindow(op, options);
   const extent = [0, 1].map((i) => dilation[i] * (size[i] - 1) + 1);
-  const { padding } = options;
-  if (typeof padding === "string" && padding !== "same" && padding !== "valid") {
-    throw new ValueError(`${op}: padding must be "same", "valid", a number or a pair but is "${padding as string}"`, { op });
-  }
-  const explicit = padding === "valid" ? ([0, 0] as const) : padding === "same" ? null : wholePair(op, "padding", padding, 0);
   const before: [number, number] = [0, 0];
   const out: [number, number] = [0, 0];
   for (const i of [0, 1]) {
     const cells = x.shape[1 + i];
-    if (explicit === null) {
+    if (padding === null) {
       out[i] = Math.ceil(cells / stride[i]);
       before[i] = Math.floor(Math.max((out[i] - 1) * stride[i] + extent[i] - cells, 0) / 2);
     } else {
-      before[i] = explicit[i];
-      out[i] = Math.floor((cells + 2 * explicit[i] - extent[i]) / stride[i]) + 1;
+      before[i] = padding[i];
+      out[i] = Math.floor((cells + 2 * padding[i] - extent[i]) / stride[i]) + 1;
     }
     if (out[i] < 1) {
       throw new ShapeError(
-        `${op}(${show("x", x)}): a window of ${extent[0]}×${extent[1]} does not fit into ${x.shape[1]}×${x.shape[2]} with padding ${JSON.stringify(padding)}; pad more or use a smaller window`,
+        `${op}(${show("x", x)}): a window of ${extent[0]}×${extent[1]} does not fit into ${x.shape[1]}×${x.shape[2]} with padding ${JSON.stringify(options.padding)}; pad more or use a smaller window`,
         { op, inputs: [x.shape, size] },
       );
     }

@@ -1,6 +1,14 @@
 /** Every op that users call as a function. */
 
-export * from "./conv.js";
+export {
+  avgPool2d,
+  type Conv2dOptions,
+  conv2d,
+  maxPool2d,
+  type Padding,
+  type Pair,
+  type Pool2dOptions,
+} from "./conv.js";
 export type { NestedArray, TensorLike } from "./convert.js";
 export {
   arange,
