@@ -1,7 +1,7 @@
 /** Ops on the rows of a matrix: softmax and its kin, cross-entropy, picking and scattering rows. */
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
-import { normalizeAxis, type Shape, sizeOf } from "../base/shape.js";
+import { format, normalizeAxis, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { defineOp, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import type { View } from "../runtime/program.js";
@@ -97,6 +97,23 @@ export function crossEntropyRows(logitsLike: TensorLike, labelsLike: TensorLike)
     );
   }
   return node(crossEntropyOp, [logits, labels], [logits.shape[0]], logits.dtype);
+}
+
+/** Labels of the rows of logits [..., classes], checked: class numbers [...], i32 or u8, as i32. */
+export function labelsOf(op: string, logits: Tensor, labelsLike: TensorLike): Tensor {
+  const labels = asTensor(op, labelsLike, "i32");
+  const call = `${op}(${show("logits", logits)}, ${show("labels", labels)})`;
+  const context = { op, inputs: [logits.shape, labels.shape] };
+  const rows = logits.shape.slice(0, -1);
+  if (labels.dtype !== "i32" && labels.dtype !== "u8") {
+    const mend = sameShape(logits.shape, labels.shape) ? "from one-hot rows: labels.argmax(-1)" : 'cast them: labels.cast("i32")';
+    throw new DTypeError(`${call}: labels must be class numbers, i32 or u8, but are ${labels.dtype}; ${mend}`, context);
+  }
+  if (logits.shape.length === 0 || !sameShape(rows, labels.shape)) {
+    const mend = sizeOf(rows) === sizeOf(labels.shape) ? `; labels.reshape(${format(rows)})` : "";
+    throw new ShapeError(`${call}: expected logits [..., classes] and labels [...], one label per row of logits${mend}`, context);
+  }
+  return cast(labels, "i32");
 }
 
 const gatherRowsOp = defineOp({

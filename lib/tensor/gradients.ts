@@ -8,7 +8,7 @@ import { node } from "../graph/op.js";
 import { Tensor } from "../graph/tensor.js";
 import { readVariable } from "../graph/trace.js";
 import { Variable } from "../graph/variable.js";
-import { asTensor, type TensorLike } from "../ops/convert.js";
+import { asTensor, describe, type TensorLike } from "../ops/convert.js";
 import { onesLike, zerosLike } from "../ops/create.js";
 import { snapshotOp, stopGradient } from "../ops/elementwise.js";
 
@@ -21,7 +21,7 @@ export function gradients(loss: Tensor, wrt: readonly (Tensor | Variable)[]): Te
 
 /** Throws unless `loss` is a floating scalar. */
 export function checkLoss(op: string, loss: unknown): asserts loss is Tensor {
-  if (!(loss instanceof Tensor)) throw new ValueError(`${op}: the function must return a tensor`, { op, inputs: [loss] });
+  if (!(loss instanceof Tensor)) throw new ValueError(`${op}: the loss must be a tensor but is ${describe(loss)}`, { op, inputs: [loss] });
   if (sizeOf(loss.shape) !== 1) {
     throw new ShapeError(
       `${op}: gradients are of a scalar, but the loss has shape ${format(loss.shape)}; reduce it first: loss.mean() or loss.sum()`,
