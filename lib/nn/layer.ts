@@ -1,0 +1,64 @@
+/** What layers share: their parameters, checks of their sizes and inputs, and how they print. */
+import { isFloat } from "../base/dtype.js";
+import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
+import { type DType, type FloatDType, type Tensor, type Variable, variable } from "../tensor/index.js";
+import { type Initializer, uniform, zeros } from "./init.js";
+import type { AnyModule } from "./module.js";
+
+/** Options of layers that multiply by a weight and add a bias. */
+export interface WeightOptions {
+  /** Whether to add a bias. Default true. */
+  bias?: boolean;
+  /** Default f32. */
+  dtype?: FloatDType;
+  /** Initial weight; the bias is 0 then. Default: both uniform in ±1 / √fan-in, as in PyTorch. */
+  init?: Initializer;
+}
+
+/** Throws unless `value` is a whole number ≥ 1. */
+export function checkSize(op: string, name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) {
+    throw new ValueError(`${op}: ${name} must be a whole number ≥ 1 but is ${value}`, { op, inputs: [value] });
+  }
+}
+
+/** Refuses an input of another dtype than the layer's, or one that `problem` says something about, naming the layer. */
+export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType, problem: string | null): void {
+  const call = `${layer} (x: ${format(x.shape)}${x.dtype === "f32" ? "" : ` ${x.dtype}`})`;
+  if (problem !== null) throw new ShapeError(`${call}: ${problem}`, { op, inputs: [x.shape] });
+  if (x.dtype !== dtype) {
+    throw new DTypeError(`${call}: the layer is ${dtype}, the input ${x.dtype}; cast the input: x.cast("${dtype}")`, {
+      op,
+      inputs: [x.dtype, dtype],
+    });
+  }
+}
+
+/**
+ * Weight [..., out] and bias [out] of a layer, fan-in being the product of all axes but the last. Without `init` both are uniform in
+ * ±1 / √fan-in: PyTorch's default, which is He's with slope √5.
+ */
+export function weightAndBias(op: string, shape: Shape, options: WeightOptions): { weight: Variable; bias: Variable | null } {
+  const { bias = true, dtype = "f32", init } = options;
+  if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype must be f32 or f64 but is ${dtype}`, { op, inputs: [dtype] });
+  const bound = 1 / Math.sqrt(sizeOf(shape.slice(0, -1)));
+  const usual = uniform({ low: -bound, high: bound });
+  const weight = (init ?? usual)(shape, { dtype });
+  if (!sameShape(weight.shape, shape) || weight.dtype !== dtype) {
+    const expected = `${format(shape)} ${dtype}`;
+    throw new ShapeError(`${op}: init gave ${format(weight.shape)} ${weight.dtype} where the weight is ${expected}`, {
+      op,
+      inputs: [shape, weight.shape],
+    });
+  }
+  return { weight: variable(weight), bias: bias ? variable((init === undefined ? usual : zeros())(shape.slice(-1), { dtype })) : null };
+}
+
+/** A layer as it was asked for: `Conv2d(1, 6, { kernel: 5 })`. Functions among the options are left out. */
+export function showCall(name: string, args: readonly unknown[], options: object = {}): string {
+  const settings = Object.entries(options).filter(([, value]) => value !== undefined && typeof value !== "function");
+  const shown = args.map((arg) => JSON.stringify(arg));
+  if (settings.length > 0) shown.push(`{ ${settings.map(([key, value]) => `${key}: ${JSON.stringify(value)}`).join(", ")} }`);
+  return `${name}(${shown.join(", ")})`;
+}

@@ -1,0 +1,50 @@
+/** The dense layer. */
+import { sizeOf } from "../base/shape.js";
+import type { Tensor, Variable } from "../tensor/index.js";
+import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
+import { Module } from "./module.js";
+
+/** y = x·w + b.  x: [..., in] → [..., out]; weight: [in, out], bias: [out]. */
+export class Linear extends Module {
+  readonly weight: Variable;
+  readonly bias: Variable | null;
+
+  constructor(
+    readonly inFeatures: number,
+    readonly outFeatures: number,
+    private readonly options: WeightOptions = {},
+  ) {
+    super();
+    checkSize("linear", "the number of input features", inFeatures);
+    checkSize("linear", "the number of output features", outFeatures);
+    const { weight, bias } = weightAndBias("linear", [inFeatures, outFeatures], options);
+    this.weight = weight;
+    this.bias = bias;
+  }
+
+  forward(x: Tensor): Tensor {
+    checkInput("linear", this, x, this.weight.dtype, this.misfit(x));
+    const y = x.matmul(this.weight);
+    return this.bias === null ? y : y.add(this.bias);
+  }
+
+  private misfit({ shape }: Tensor): string | null {
+    const features = shape.at(-1);
+    if (features === this.inFeatures) return null;
+    const found = features === undefined ? "a scalar has no axes" : `the last axis has ${features}`;
+    const mend =
+      shape.length > 2 && sizeOf(shape.slice(1)) === this.inFeatures
+        ? "flatten the input first: nn.flatten()"
+        : `did the layer before this one produce ${this.inFeatures} features?`;
+    return `expected ${this.inFeatures} features but ${found}; ${mend}`;
+  }
+
+  override describe(): string {
+    return showCall("Linear", [this.inFeatures, this.outFeatures], this.options);
+  }
+}
+
+/** A dense layer. x: [..., in] → [..., out]. @throws ValueError unless the sizes are whole numbers ≥ 1. */
+export function linear(inFeatures: number, outFeatures: number, options?: WeightOptions): Linear {
+  return new Linear(inFeatures, outFeatures, options);
+}
