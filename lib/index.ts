@@ -14,4 +14,8 @@ export {
   TraceError,
   ValueError,
 } from "./base/errors.js";
+export * as losses from "./losses/index.js";
+export * as metrics from "./metrics/index.js";
+export * as nn from "./nn/index.js";
+export * as optim from "./optim/index.js";
 export * from "./tensor/index.js";
