@@ -14,8 +14,12 @@ export {
   TraceError,
   ValueError,
 } from "./base/errors.js";
+export * as data from "./data/index.js";
+export { ArrayDataset, DataLoader, Dataset, datasets, type LabeledBatch, split } from "./data/index.js";
 export * as losses from "./losses/index.js";
 export * as metrics from "./metrics/index.js";
 export * as nn from "./nn/index.js";
 export * as optim from "./optim/index.js";
+export * as plot from "./plot/index.js";
 export * from "./tensor/index.js";
+export * from "./train/index.js";

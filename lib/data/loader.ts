@@ -31,6 +31,8 @@ export class DataLoader<B extends Batch = Batch> implements AsyncIterable<B> {
   readonly batchSize: number;
   /** Batches an epoch. */
   readonly length: number;
+  /** Examples an epoch. */
+  readonly samples: number;
   /** The epoch that the next `for await` goes through. */
   nextEpoch = 0;
   private readonly shuffle: boolean;
@@ -54,6 +56,7 @@ export class DataLoader<B extends Batch = Batch> implements AsyncIterable<B> {
     this.length = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
     if (this.length === 0)
       refuse(`dropLast leaves no batch: ${dataset.length} examples do not fill one of ${batchSize}`, dataset.length, batchSize);
+    this.samples = dropLast ? this.length * batchSize : dataset.length;
     this.shuffle = shuffle;
     this.seed = seed;
     this.prefetch = prefetch;

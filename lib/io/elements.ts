@@ -36,8 +36,8 @@ const fileTypes: Readonly<Record<DType, SafetensorsType>> = { f32: "F32", f64: "
  */
 export function decodeElements({ dtype, data }: RawTensor): { dtype: DType; data: TypedArray } {
   const decoder = decoders[dtype];
-  // A copy, as the bytes in a file need not be aligned.
-  return { dtype: decoder.dtype, data: decoder.decode(data.slice().buffer as ArrayBuffer) };
+  // A copy, as the bytes in a file need not be aligned. (Not slice(): that of Node's Buffer copies nothing.)
+  return { dtype: decoder.dtype, data: decoder.decode(new Uint8Array(data).buffer as ArrayBuffer) };
 }
 
 /** A typed array as it is stored in a file; the bytes are shared, not copied. */

@@ -185,6 +185,9 @@ describe("elements", () => {
     expect(decodeElements(raw("I64", BigInt64Array.of(-5n, 2147483647n)))).toEqual({ dtype: "i32", data: Int32Array.of(-5, 2147483647) });
     expect(decodeElements(raw("I8", Int8Array.of(-5, 5))).data).toEqual(Int32Array.of(-5, 5));
     expect(decodeElements(raw("U16", Uint16Array.of(65535))).data).toEqual(Int32Array.of(65535));
+    // Node's readFile gives a Buffer, whose slices share their bytes and are not aligned.
+    const shared = Buffer.from(new Uint8Array(Float32Array.of(0, 1, 2, 3).buffer)).subarray(4, 12);
+    expect(decodeElements({ dtype: "F32", shape: [2], data: shared }).data).toEqual(Float32Array.of(1, 2));
     expect(() => decodeElements(raw("I64", BigInt64Array.of(2n ** 31n)))).toThrow(FormatError);
     expect(() => decodeElements(raw("U64", BigUint64Array.of(2n ** 53n + 1n)))).toThrow(FormatError);
     expect(() => decodeElements(raw("U32", Uint32Array.of(2 ** 31)))).toThrow(FormatError);

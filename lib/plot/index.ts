@@ -1,0 +1,4 @@
+/** `nabla/plot`: pictures of training as SVG and PNG. */
+export { type Captioned, imageGrid } from "./image-grid.js";
+export { type Line, lineChart, type Panel } from "./line-chart.js";
+export { encodePng, type Picture } from "./png.js";

@@ -1,0 +1,55 @@
+import { inflateSync } from "node:zlib";
+import { plot } from "nabla";
+import { expect, it } from "vitest";
+
+it("PNG files hold the pixels, row by row, and end as the format says", () => {
+  const pixels = Uint8Array.from({ length: 2 * 3 * 3 }, (_, i) => 14 * i);
+  const bytes = Buffer.from(plot.encodePng({ width: 3, height: 2, channels: 3, pixels }));
+  expect(bytes.subarray(0, 8).toString("latin1")).toBe("\x89PNG\r\n\x1a\n");
+  // IHDR: width, height, 8 bits, colour type 2 (red, green, blue)
+  expect(bytes.subarray(8, 29).toString("hex")).toBe(`0000000d${Buffer.from("IHDR").toString("hex")}00000003000000020802000000`);
+  expect(bytes.subarray(-8).toString("hex")).toBe("49454e44ae426082"); // IEND and its checksum are the same in every file
+  const length = bytes.readUInt32BE(33);
+  expect(bytes.subarray(37, 41).toString("latin1")).toBe("IDAT");
+  const rows = inflateSync(bytes.subarray(41, 41 + length));
+  expect([...rows]).toEqual([0, ...pixels.subarray(0, 9), 0, ...pixels.subarray(9)]);
+});
+
+/** Opening and closing tags of an SVG text match. */
+function isWellFormed(svg: string): boolean {
+  const open: string[] = [];
+  for (const [, closing, name, self] of svg.matchAll(/<(\/?)(\w+)(?:\s+[\w:-]+="[^"<]*")*\s*(\/?)>/g)) {
+    if (closing) {
+      if (open.pop() !== name) return false;
+    } else if (!self) open.push(name);
+  }
+  return open.length === 0 && !/<(?!\/?\w)|&(?!amp;|lt;|gt;|quot;)/.test(svg);
+}
+
+it("line charts put every finite value on its place and leave gaps", () => {
+  const chart = plot.lineChart([{ title: "loss < 1 & falling", lines: [{ name: "train", values: [3, 2, Number.NaN, 1] }] }]);
+  expect(isWellFormed(chart)).toBe(true);
+  expect(chart).toContain("loss &lt; 1 &amp; falling");
+  const points = [...chart.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
+  expect(points).toHaveLength(3);
+  const [a, b, c] = points;
+  expect(b[1] - a[1]).toBeCloseTo(c[1] - b[1], 6); // 3, 2, 1: equal steps downwards
+  expect(c[0] - b[0]).toBeCloseTo(2 * (b[0] - a[0]), 6); // the missing one left room
+  expect(chart.match(/d="M[^"]*M[^"]*"/)).not.toBeNull();
+});
+
+it("charts of one epoch, of equal values and of nothing are charts", () => {
+  for (const values of [[0.5], [2, 2, 2], [], [Number.NaN, Number.POSITIVE_INFINITY]]) {
+    const chart = plot.lineChart([{ title: "t", lines: [{ name: "n", values }] }]);
+    expect(isWellFormed(chart)).toBe(true);
+    expect(chart).not.toMatch(/NaN|Infinity/);
+  }
+});
+
+it("image grids caption their pictures", () => {
+  const picture: plot.Picture = { width: 1, height: 1, channels: 1, pixels: Uint8Array.of(7) };
+  const grid = plot.imageGrid([{ picture, caption: "4 read as <9>" }], { columns: 3 });
+  expect(isWellFormed(grid)).toBe(true);
+  expect(grid).toContain("4 read as &lt;9&gt;");
+  expect(grid).toContain(Buffer.from(plot.encodePng(picture)).toString("base64"));
+});
