@@ -1,4 +1,4 @@
-/** The shape of the house: imports and includes only ever point down the list in docs/architecture.md. */
+/** The shape of the house: imports and includes only ever point down the list in docs/architecture.md, and no room repeats another. */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -59,4 +59,42 @@ it("C++ includes point down", () => {
       }
     }),
   );
+});
+
+/** Lines of a file that say something: without comments, imports and brackets that stand alone, spaces squeezed. */
+function telling(file: string): { text: string; line: number }[] {
+  const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ""));
+  return code
+    .split("\n")
+    .map((text, i) => ({
+      text: text
+        .replace(/\/\/.*$/, "")
+        .replace(/\s+/g, " ")
+        .trim(),
+      line: i + 1,
+    }))
+    .filter(({ text }) => /\w/.test(text) && !/^(import|export \{|#include|using|namespace)/.test(text));
+}
+
+/** Runs of `length` telling lines that stand, to the letter, in two files of different folders. */
+function repetitions(files: readonly string[], length: number): string[] {
+  const seen = new Map<string, string>();
+  const found: string[] = [];
+  for (const file of files) {
+    const lines = telling(file);
+    for (let i = 0; i + length <= lines.length; i++) {
+      const run = lines.slice(i, i + length);
+      const key = run.map(({ text }) => text).join("\n");
+      const place = `${file}:${run[0].line}`;
+      const before = seen.get(key);
+      if (before === undefined) seen.set(key, place);
+      else if (dirname(before.split(":")[0]) !== dirname(file)) found.push(`${before} = ${place}`);
+    }
+  }
+  return found;
+}
+
+it("no room repeats another at length", () => {
+  const files = [...filesUnder("lib", /\.ts$/), ...filesUnder("native", /\.(h|cpp)$/)];
+  expect(repetitions(files, 6)).toEqual([]);
 });
