@@ -14,6 +14,8 @@ export interface Guard {
 export class Trace {
   /** Last value assigned to each variable, in order of first assignment. */
   readonly assigned = new Map<Variable, Tensor>();
+  /** Computed with every run even if nobody looks at them: losses, whose kernels find bad labels. */
+  readonly demanded = new Set<Tensor>();
   readonly guards: Guard[] = [];
   /** What JavaScript does with every run, once it has been submitted: step counts. */
   readonly onRun: (() => void)[] = [];

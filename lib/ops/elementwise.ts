@@ -130,7 +130,11 @@ export const reciprocal = unary(
 export const softplus = unary(
   "softplus",
   (tile, [x]) =>
-    tile.step("add", tile.step("maximum", x, tile.constant(0)), tile.step("log1p", tile.step("exp", tile.step("neg", tile.step("abs", x))))),
+    tile.step(
+      "add",
+      tile.step("maximum", x, tile.constant(0)),
+      tile.step("log1p", tile.step("exp", tile.step("neg", tile.step("abs", x)))),
+    ),
   (gy, { x }) => mul(gy, sigmoid(x)),
 );
 /** Largest whole number ≤ x. */

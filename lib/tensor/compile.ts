@@ -10,7 +10,7 @@ import type { Variable } from "../graph/variable.js";
 import { topological } from "../graph/walk.js";
 import type { Device, Storage, Ticket } from "../runtime/device.js";
 import { currentDevice, type Prepared, programCache } from "./devices.js";
-import { checkSources, evaluated, markAssigned, materialize, resultTensor, storageFor, submit } from "./evaluate.js";
+import { checkSources, dispose, evaluated, markAssigned, materialize, resultTensor, storageFor, submit } from "./evaluate.js";
 import { collectTensors, mapTree } from "./tree.js";
 import { update } from "./variable.js";
 
@@ -84,6 +84,8 @@ interface Variant {
   hasRun: boolean;
   readonly uniforms: readonly (() => number)[];
   readonly outputs: readonly Tensor[];
+  /** Outputs that the function does not return. */
+  readonly unread: readonly Tensor[];
   readonly assigned: readonly Variable[];
   readonly result: unknown;
 }
@@ -93,7 +95,7 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
   const result = traceInto(tracing, fn, args);
   const outputs: Tensor[] = [];
   collectTensors(result, outputs, () => {});
-  const wanted = [...new Set(outputs)];
+  const wanted = [...new Set([...outputs, ...tracing.demanded])];
   const graph = graphOf(
     wanted,
     [...tracing.assigned].map(([target, value]) => update(target, value)),
@@ -124,6 +126,7 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
       return source.read;
     }),
     outputs: wanted,
+    unread: [...tracing.demanded].filter((x) => !outputs.includes(x)),
     assigned: [...tracing.assigned.keys()],
     result,
   };
@@ -157,6 +160,7 @@ function runVariant(device: Device, variant: Variant, given: readonly Tensor[]):
   for (const variable of variant.assigned) markAssigned(variable, ticket);
   for (const action of variant.onRun) action();
   const made = new Map(variant.outputs.map((x, i) => [x, resultTensor(results[i], ticket, x)]));
+  for (const x of variant.unread) dispose(made.get(x)!);
   return { ticket, result: mapTree(variant.result, (leaf) => (leaf instanceof Tensor ? made.get(leaf) : leaf)) };
 }
 
@@ -169,7 +173,7 @@ function located<Args extends readonly unknown[]>(error: unknown, fn: (...args: 
     const tracing = new Trace();
     const tensors: Tensor[] = [];
     collectTensors(traceInto(tracing, fn, args), tensors, () => {});
-    const culprit = topological([...tensors, ...tracing.assigned.values()]).find((x) => x.op.name === error.op);
+    const culprit = topological([...tensors, ...tracing.demanded, ...tracing.assigned.values()]).find((x) => x.op.name === error.op);
     const line = culprit?.callSite?.stack
       ?.split("\n")
       .slice(1)

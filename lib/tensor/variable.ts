@@ -83,6 +83,7 @@ export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], a
   const trace = currentTrace();
   if (trace !== null) {
     for (const [target, value] of updates) trace.assigned.set(target, value);
+    for (const x of also) trace.demanded.add(x);
     return;
   }
   evaluate(
