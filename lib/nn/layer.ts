@@ -25,14 +25,13 @@ export function checkSize(op: string, name: string, value: number): void {
 
 /** Refuses an input of another dtype than the layer's, or one that `problem` says something about, naming the layer. */
 export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType, problem: string | null): void {
+  if (problem === null && x.dtype === dtype) return;
   const call = `${layer} (x: ${format(x.shape)}${x.dtype === "f32" ? "" : ` ${x.dtype}`})`;
   if (problem !== null) throw new ShapeError(`${call}: ${problem}`, { op, inputs: [x.shape] });
-  if (x.dtype !== dtype) {
-    throw new DTypeError(`${call}: the layer is ${dtype}, the input ${x.dtype}; cast the input: x.cast("${dtype}")`, {
-      op,
-      inputs: [x.dtype, dtype],
-    });
-  }
+  throw new DTypeError(`${call}: the layer is ${dtype}, the input ${x.dtype}; cast the input: x.cast("${dtype}")`, {
+    op,
+    inputs: [x.dtype, dtype],
+  });
 }
 
 /**

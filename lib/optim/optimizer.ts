@@ -14,7 +14,7 @@ import { assignAll, full, onesLike, stopGradient, Tensor, uniform, Variable, var
 export type Schedule = (step: number) => number;
 
 /** What a rule computes with: one parameter w, its gradient g and the state kept for it, all of one shape and dtype. */
-export interface RuleContext<State extends string> {
+export interface UpdateContext<State extends string> {
   readonly w: Tensor;
   readonly g: Tensor;
   readonly state: Readonly<Record<State, Tensor>>;
@@ -27,7 +27,7 @@ export interface RuleContext<State extends string> {
 }
 
 /** One step of an optimizer, element by element: new values of the parameter and its state. */
-export type Rule<State extends string> = (context: RuleContext<State>) => { readonly w: Tensor } & Readonly<Record<State, Tensor>>;
+export type UpdateRule<State extends string> = (context: UpdateContext<State>) => { readonly w: Tensor } & Readonly<Record<State, Tensor>>;
 
 /** All that an optimizer knows; tensors by `parameter.state`, `"0.weight.m"`. */
 export interface OptimizerState {
@@ -90,7 +90,7 @@ export class Optimizer {
     parameters: Iterable<Variable>,
     lr: number | Schedule,
     states: readonly string[],
-    private readonly rule: Rule<string>,
+    private readonly rule: UpdateRule<string>,
   ) {
     this.parameters = checkParameters(name, parameters);
     const keys = keysOf(this.parameters);
@@ -221,9 +221,9 @@ export function optimizer<const State extends string>(
   parameters: Iterable<Variable>,
   lr: number | Schedule,
   states: readonly State[],
-  rule: Rule<State>,
+  rule: UpdateRule<State>,
 ): Optimizer {
-  return new Optimizer(name, parameters, lr, states, rule as unknown as Rule<string>);
+  return new Optimizer(name, parameters, lr, states, rule as unknown as UpdateRule<string>);
 }
 
 /** Gradients of the loss by variables; null where it does not depend on one. */

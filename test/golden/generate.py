@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""Writes the golden numbers beside this file: what PyTorch computes, in f64, laid out as nabla has it (NHWC, HWIO, [in, out]).
+
+    python3 test/golden/generate.py        # needs torch >= 1.13
+"""
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+torch.manual_seed(20240607)
+
+
+def draw(*shape):
+    """Normal numbers of few digits, which keep the files small."""
+    return torch.randn(shape).mul(1000).round().div(1000)
+
+
+def nhwc(x):
+    return x.permute(0, 2, 3, 1) if x.dim() == 4 else x
+
+
+def hwio(w):
+    return w.permute(2, 3, 1, 0) if w.dim() == 4 else w.t() if w.dim() == 2 else w
+
+
+def array(x):
+    return {"shape": list(x.shape), "data": x.detach().contiguous().flatten().tolist()}
+
+
+def write(name, cases):
+    lines = [json.dumps(case) + "\n" for case in cases]
+    (Path(__file__).parent / f"{name}.jsonl").write_text("".join(lines))
+
+
+def layer(call, apply, x, parameters=()):
+    """Output and gradients of one layer, for a random cotangent; `call` is how nabla makes it."""
+    x.requires_grad_()
+    for p in parameters:
+        p.requires_grad_()
+    y = apply(x, *parameters)
+    gy = draw(*y.shape)
+    gradients = torch.autograd.grad(y, [x, *parameters], gy)
+    return {
+        "call": call,
+        "x": array(nhwc(x)),
+        "parameters": [array(hwio(p)) for p in parameters],
+        "y": array(nhwc(y)),
+        "gy": array(nhwc(gy)),
+        "gx": array(nhwc(gradients[0])),
+        "gradients": [array(hwio(g)) for g in gradients[1:]],
+    }
+
+
+def conv(c, k, kernel, x, bias=True, groups=1, **options):
+    """`options` as PyTorch has them; "same" and "valid" mean the same in both for stride 1."""
+    w = draw(k, c // groups, *kernel)
+    parameters = [w, draw(k)] if bias else [w]
+    call = ["conv2d", c, k, {"kernel": kernel, "bias": bias, "groups": groups, **options}]
+    return layer(call, lambda x, w, b=None: F.conv2d(x, w, b, groups=groups, **options), draw(*x), parameters)
+
+
+def layers():
+    image = lambda: draw(2, 2, 6, 5)
+    rows = lambda: draw(3, 4) * 2
+    yield layer(["linear", 5, 3], lambda x, w, b: F.linear(x, w, b), draw(4, 5), [draw(3, 5), draw(3)])
+    yield layer(["linear", 5, 3, {"bias": False}], lambda x, w: F.linear(x, w), draw(2, 3, 5), [draw(3, 5)])
+    yield conv(3, 4, [3, 3], (2, 3, 5, 6))
+    yield conv(1, 3, [5, 5], (2, 1, 6, 5), padding="same")
+    yield conv(2, 3, [3, 3], (1, 2, 7, 6), stride=2, padding=1)
+    yield conv(2, 3, [3, 2], (2, 2, 7, 5), stride=[2, 1], padding=[1, 0], dilation=[1, 2], bias=False)
+    yield conv(4, 6, [3, 3], (1, 4, 5, 4), groups=2, padding=1)
+    yield conv(4, 8, [3, 3], (1, 4, 5, 4), groups=4, padding=1)
+    yield layer(["maxPool2d", 2], lambda x: F.max_pool2d(x, 2), image())
+    yield layer(["maxPool2d", [3, 2], {"stride": 2, "padding": 1}], lambda x: F.max_pool2d(x, (3, 2), 2, 1), image())
+    yield layer(["avgPool2d", 2], lambda x: F.avg_pool2d(x, 2), image())
+    yield layer(["avgPool2d", 3, {"stride": 2, "padding": 1}], lambda x: F.avg_pool2d(x, 3, 2, 1), image())
+    yield layer(
+        ["avgPool2d", 3, {"stride": 2, "padding": 1, "countPad": False}],
+        lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+        image(),
+    )
+    yield layer(["globalAvgPool2d"], lambda x: F.adaptive_avg_pool2d(x, 1).flatten(1), image())
+    yield layer(["relu"], F.relu, rows())
+    yield layer(["leakyRelu", {"slope": 0.2}], lambda x: F.leaky_relu(x, 0.2), rows())
+    yield layer(["sigmoid"], torch.sigmoid, rows())
+    yield layer(["tanh"], torch.tanh, rows())
+    yield layer(["gelu"], F.gelu, rows())
+    yield layer(["silu"], F.silu, rows())
+    yield layer(["softplus"], F.softplus, rows())
+    yield layer(["softmax"], lambda x: F.softmax(x, -1), rows())
+    yield layer(["softmax", {"axis": 0}], lambda x: F.softmax(x, 0), rows())
+
+
+def loss(name, apply, x, target, reduction):
+    x.requires_grad_()
+    y = apply(x, target, reduction=reduction)
+    gy = draw(*y.shape)
+    (gx,) = torch.autograd.grad(y, x, gy)
+    return {
+        "loss": name,
+        "reduction": reduction,
+        "x": array(x),
+        "target": array(target),
+        "y": array(y),
+        "gy": array(gy),
+        "gx": array(gx),
+    }
+
+
+def losses():
+    rows = lambda x, t, reduction: F.cross_entropy(x.flatten(0, -2), t.flatten(), reduction=reduction)
+    each = lambda x, t, reduction: F.cross_entropy(x.flatten(0, -2), t.flatten(), reduction=reduction).reshape(t.shape)
+    extreme = torch.tensor([[1000.0, -1000.0, 0.0], [30.0, 0.0, -30.0], [0.0, 0.0, 0.0]])
+    far = torch.tensor([-800.0, -30.0, -1.0, 0.0, 1.0, 30.0, 800.0])
+    for reduction in ["mean", "sum", "none"]:
+        yield loss("crossEntropy", F.cross_entropy, draw(5, 4) * 3, torch.tensor([0, 3, 1, 1, 2]), reduction)
+        yield loss("crossEntropy", each if reduction == "none" else rows, draw(2, 3, 4), torch.randint(4, (2, 3)), reduction)
+        yield loss("crossEntropy", F.cross_entropy, extreme.clone(), torch.tensor([1, 0, 2]), reduction)
+        yield loss("bceWithLogits", F.binary_cross_entropy_with_logits, draw(4, 3) * 3, draw(4, 3).sigmoid(), reduction)
+        for target in [torch.zeros(7), torch.ones(7)]:
+            yield loss("bceWithLogits", F.binary_cross_entropy_with_logits, far.clone(), target, reduction)
+        yield loss("mse", F.mse_loss, draw(4, 3), draw(4, 3), reduction)
+
+
+def training(name, options, make, frozen=(), rates=None):
+    """Ten steps on a small regression; in the steps `frozen` the bias is. `rates`: learning rates step by step."""
+    x, y, w0, b0 = draw(6, 3), draw(6, 2), draw(3, 2), draw(2)
+    w, b = w0.clone().requires_grad_(), b0.clone().requires_grad_()
+    optimizer = make([w, b])
+    path = []
+    for step in range(10):
+        for group in optimizer.param_groups:
+            if rates is not None:
+                group["lr"] = rates[step]
+        b.requires_grad_(step not in frozen)
+        optimizer.zero_grad(set_to_none=True)
+        cost = ((x @ w + b).tanh() - y).square().mean()
+        cost.backward()
+        optimizer.step()
+        path.append({"loss": cost.item(), "w": w.flatten().tolist(), "b": b.tolist()})
+    return {
+        "optimizer": name,
+        "options": options,
+        "frozen": list(frozen),
+        "rates": rates,
+        "x": array(x),
+        "y": array(y),
+        "w": array(w0),
+        "b": array(b0),
+        "path": path,
+    }
+
+
+def sgd(frozen=(), rates=None, **options):
+    torch_names = {"weightDecay": "weight_decay"}
+    make = lambda ps: torch.optim.SGD(ps, **{torch_names.get(k, k): v for k, v in options.items()})
+    return training("sgd", options, make, frozen, rates)
+
+
+def adam(frozen=(), rates=None, **options):
+    torch_names = {"weightDecay": "weight_decay"}
+    make = lambda ps: torch.optim.Adam(ps, **{torch_names.get(k, k): v for k, v in options.items()})
+    return training("adam", options, make, frozen, rates)
+
+
+def optimizers():
+    rates = [0.3 * 0.8**step for step in range(10)]
+    yield sgd(lr=0.3)
+    yield sgd(lr=0.3, weightDecay=0.1)
+    yield sgd(lr=0.2, momentum=0.9)
+    yield sgd(lr=0.2, momentum=0.9, nesterov=True, weightDecay=0.05)
+    yield sgd(lr=0.2, momentum=0.8, dampening=0.4, weightDecay=0.05)
+    yield sgd(lr=0.2, momentum=0.8, dampening=0.4, frozen=[0, 1, 5])
+    yield sgd(lr=0.3, momentum=0.5, rates=rates)
+    yield adam()
+    yield adam(lr=0.1, betas=[0.8, 0.95], eps=1e-3, weightDecay=0.1)
+    yield adam(lr=0.1, betas=[0.0, 0.0])
+    yield adam(lr=0.1, frozen=[0, 1, 5])
+    yield adam(lr=0.3, rates=rates)
+
+
+write("layers", layers())
+write("losses", losses())
+write("optimizers", optimizers())

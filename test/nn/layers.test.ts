@@ -1,0 +1,122 @@
+/** Layers give PyTorch's numbers, forward and backward; and refuse what does not fit. */
+import { gradients, nn, type Tensor, tensor, type Variable, zeros } from "nabla";
+import { describe, expect, it } from "vitest";
+import { eachDevice } from "../devices.js";
+import { expectGolden, type GoldenArray, golden, toTensor } from "../golden/read.js";
+
+type Factory = (...args: unknown[]) => nn.Module;
+
+interface LayerCase {
+  readonly call: [string, ...unknown[]];
+  readonly x: GoldenArray;
+  readonly parameters: GoldenArray[];
+  readonly y: GoldenArray;
+  readonly gy: GoldenArray;
+  readonly gx: GoldenArray;
+  readonly gradients: GoldenArray[];
+}
+
+function make([name, ...args]: LayerCase["call"], hasParameters: boolean): nn.Module {
+  const factory = (nn as unknown as Record<string, Factory>)[name];
+  const options = args.find((arg) => typeof arg === "object" && !Array.isArray(arg)) ?? {};
+  const positional = args.filter((arg) => arg !== options);
+  return factory(...positional, hasParameters ? { ...options, dtype: "f64" } : options);
+}
+
+eachDevice("layers", () => {
+  it.each(golden<LayerCase>("layers").map((sample) => [JSON.stringify(sample.call), sample] as const))("%s", async (_, sample) => {
+    const layer = make(sample.call, sample.parameters.length > 0);
+    const parameters: Variable[] = layer.parameters();
+    expect(parameters).toHaveLength(sample.parameters.length);
+    parameters.forEach((parameter, i) => {
+      parameter.assign(toTensor(sample.parameters[i]));
+    });
+    const x = toTensor(sample.x);
+    const y = layer.forward(x);
+    await expectGolden(y, sample.y);
+    // y has been evaluated and has no history any more.
+    const cost = layer.forward(x).mul(toTensor(sample.gy)).sum();
+    const [gx, ...rest] = gradients(cost, [x, ...parameters]);
+    await expectGolden(gx, sample.gx);
+    for (const [i, g] of rest.entries()) await expectGolden(g, sample.gradients[i]);
+  });
+
+  it("that only rearrange", async () => {
+    const x = tensor([[[1, 2]], [[3, 4]]]);
+    expect(await nn.identity().forward(x).array()).toEqual(await x.array());
+    expect(await nn.flatten().forward(x).array()).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+  });
+});
+
+const errorOf = (run: () => unknown): { code: string; op: string; message: string } => {
+  try {
+    run();
+  } catch (error) {
+    return error as { code: string; op: string; message: string };
+  }
+  throw new Error("did not throw");
+};
+
+describe("options out of range", () => {
+  it.each<[string, () => unknown]>([
+    ["linear", () => nn.linear(-1, 10)],
+    ["linear", () => nn.linear(3, 1.5)],
+    ["linear", () => nn.linear(Number.NaN, 1)],
+    ["conv2d", () => nn.conv2d(0, 4, { kernel: 3 })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 0 })],
+    ["conv2d", () => nn.conv2d(3, 4, undefined as never)],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: [3, 3, 3] as never })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, stride: 0 })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, dilation: 0.5 })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, padding: "full" as never })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, padding: -1 })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, groups: 2 })],
+    ["maxPool2d", () => nn.maxPool2d(0)],
+    ["maxPool2d", () => nn.maxPool2d(2, { stride: -2 })],
+    ["avgPool2d", () => nn.avgPool2d(2, { padding: "around" as never })],
+    ["leakyRelu", () => nn.leakyRelu({ slope: Number.NaN })],
+    ["sequential", () => nn.sequential(nn.relu as never)],
+  ])("%s throws", (op, run) => {
+    expect(errorOf(run)).toMatchObject({ code: "ERR_VALUE", op });
+  });
+
+  it("of dtype throw", () => {
+    expect(errorOf(() => nn.linear(2, 2, { dtype: "i32" as never }))).toMatchObject({ code: "ERR_DTYPE", op: "linear" });
+  });
+
+  it("of an initialiser throw", () => {
+    expect(errorOf(() => nn.linear(2, 3, { init: () => zeros([3, 2]) }))).toMatchObject({ code: "ERR_SHAPE", op: "linear" });
+  });
+});
+
+describe("inputs that do not fit", () => {
+  const fails = (layer: nn.Module, x: Tensor) => errorOf(() => layer.forward(x));
+
+  it("name the layer by its path, the sizes and the mend", () => {
+    const model = nn.sequential(nn.linear(784, 128), nn.relu(), nn.linear(64, 10));
+    model.parameters();
+    const error = fails(model, zeros([5, 784]));
+    expect(error).toMatchObject({ code: "ERR_SHAPE", op: "linear", inputs: [[5, 128]] });
+    expect(error.message).toBe(
+      'Linear(64, 10) "2" (x: [5, 128]): expected 64 features but the last axis has 128; did the layer before this one produce 64 features?',
+    );
+    expect(fails(model, zeros([5, 28, 28])).message).toContain("nn.flatten()");
+  });
+
+  it("of convolutions say where channels and batches go", () => {
+    const conv = nn.conv2d(3, 4, { kernel: 3 });
+    expect(fails(conv, zeros([2, 3, 8, 8]))).toMatchObject({ code: "ERR_SHAPE", op: "conv2d" });
+    expect(fails(conv, zeros([2, 3, 8, 8])).message).toContain("x.permute([0, 2, 3, 1])");
+    expect(fails(conv, zeros([8, 8, 3])).message).toContain("x.expandDims(0)");
+    expect(fails(nn.conv2d(1, 4, { kernel: 3 }), zeros([2, 8, 8])).message).toContain("x.expandDims(3)");
+    expect(fails(nn.globalAvgPool2d(), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op: "globalAvgPool2d" });
+  });
+
+  it("of another dtype are not converted", () => {
+    expect(fails(nn.linear(2, 1), zeros([1, 2], { dtype: "f64" }))).toMatchObject({ code: "ERR_DTYPE", op: "linear" });
+    expect(fails(nn.conv2d(1, 1, { kernel: 1 }), zeros([1, 2, 2, 1], { dtype: "u8" }))).toMatchObject({ code: "ERR_DTYPE", op: "conv2d" });
+  });
+});
