@@ -44,7 +44,7 @@ const contender = {
         const pending = [];
         for (let i = 0; i < steps; i++) {
           pending.push(step(x, y));
-          if (pending.length > ahead) last = await pending.shift();
+          if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
         }
         for (const result of pending) last = await result;
       },

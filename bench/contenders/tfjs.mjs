@@ -4,20 +4,20 @@ import { dirname } from "node:path";
 import { labels } from "../workloads.mjs";
 import { serve } from "./serve.mjs";
 
-const require = createRequire(import.meta.url);
+/** Not called `require`, so that types are checked where the peers are not installed. */
+const load = createRequire(import.meta.url);
 const backend = process.argv[2];
 
-// The peers are not installed where the project's types are checked.
 /** @typedef {any} Tf */
 /** @typedef {any} Tensor */
 
 /** @type {import("./serve.mjs").Contender<Tf>} */
 const contender = {
   async load() {
-    const tf = require("@tensorflow/tfjs");
+    const tf = load("@tensorflow/tfjs");
     if (backend === "wasm") {
-      const wasm = require("@tensorflow/tfjs-backend-wasm");
-      wasm.setWasmPaths(`${dirname(require.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
+      const wasm = load("@tensorflow/tfjs-backend-wasm");
+      wasm.setWasmPaths(`${dirname(load.resolve("@tensorflow/tfjs-backend-wasm"))}/`);
     }
     if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend did not start`);
     await tf.ready();

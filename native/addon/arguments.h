@@ -37,7 +37,8 @@ inline std::string describe(const Napi::Value& value) {
 }
 
 [[noreturn]] inline void refuse(const Napi::Value& value, const std::string& expected, const std::string& argument) {
-  throw Napi::TypeError::New(value.Env(), "expected " + expected + " for " + argument + " but received " + describe(value));
+  throw Napi::TypeError::New(value.Env(),
+                             "expected " + expected + " for " + argument + " but received " + describe(value));
 }
 
 inline double to_integer(const Napi::Value& value, double low, double high, const char* argument) {

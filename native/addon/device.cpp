@@ -16,9 +16,8 @@ namespace nabla::addon {
 class DeviceObject::Herald {
  public:
   Herald(Napi::Env env, const Napi::Function& on_settled) : env_(env) {
-    const napi_status status =
-        napi_create_threadsafe_function(env, on_settled, nullptr, Napi::String::New(env, "nabla"), 0, 1, nullptr, nullptr,
-                                        this, answer, &function_);
+    const napi_status status = napi_create_threadsafe_function(
+        env, on_settled, nullptr, Napi::String::New(env, "nabla"), 0, 1, nullptr, nullptr, this, answer, &function_);
     if (status != napi_ok) throw Napi::Error::New(env);
     napi_unref_threadsafe_function(env, function_);
   }
@@ -48,7 +47,7 @@ class DeviceObject::Herald {
  private:
   static void answer(napi_env env, napi_value on_settled, void* context, void*) {
     if (env == nullptr || on_settled == nullptr) return;
-    static_cast<Herald*>(context)->is_announced_ = false;
+    static_cast<Herald*>(context)->is_announced_.exchange(false);  // reads what `announce` wrote, so sees what ended
     napi_value undefined;
     napi_get_undefined(env, &undefined);
     napi_call_function(env, undefined, on_settled, 0, nullptr, nullptr);

@@ -8,8 +8,8 @@
 
 namespace nabla::addon {
 
-// new Device(onSettled): run(program, storages, uniforms) → ticket, wait(ticket), settled(), takeFailures(), and ref() and
-// unref() for whether the process must stay alive until onSettled has been called.
+// new Device(onSettled): run(program, storages, uniforms) → ticket, wait(ticket), settled(), takeFailures(), and ref()
+// and unref() for whether the process must stay alive until onSettled has been called.
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
  public:
   static constexpr napi_type_tag kTag = {0x52c8a9d37e014fb6, 0xb7f6130a8d2e4c95};

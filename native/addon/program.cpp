@@ -15,11 +15,11 @@ Napi::Function ProgramObject::define(Napi::Env env) { return DefineClass(env, "P
 ProgramObject::ProgramObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   if (!info[1].IsArray()) refuse(info[1], "an array of strings", "names");
   const auto list = info[1].As<Napi::Array>();
-  std::vector<std::string> names(list.Length());
-  for (uint32_t i = 0; i < names.size(); ++i) {
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < list.Length(); ++i) {
     const Napi::Value name = list[i];
     if (!name.IsString()) refuse(name, "a string", "names[" + std::to_string(i) + "]");
-    names[i] = name.As<Napi::String>().Utf8Value();
+    names.push_back(name.As<Napi::String>().Utf8Value());
   }
   const Doubles words = to_doubles(info[0], "words");  // last: nothing that runs JavaScript may come after it
   try {

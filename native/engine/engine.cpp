@@ -17,10 +17,11 @@ constexpr size_t kLargeMemory = size_t(64) << 20;
 bool writes(const Buffer& b) { return b.kind == BufferKind::output || b.kind == BufferKind::state; }
 bool reads(const Buffer& b) { return b.kind == BufferKind::input || b.kind == BufferKind::state; }
 
-void release_writers(const Run& run) {
+// Counts the run among the writers of its storages, or no longer.
+void count_writers(const Run& run, bool pending) {
   const std::vector<Buffer>& places = run.program->external();
   for (size_t i = 0; i < places.size(); ++i)
-    if (writes(places[i])) run.storages[i]->writers.fetch_sub(1, std::memory_order_release);
+    if (writes(places[i])) run.storages[i]->writers.fetch_add(pending ? 1 : -1u, std::memory_order_release);
 }
 
 // Marks each storage with the run, so that one handed to two places is found in passing.
@@ -35,8 +36,8 @@ void check_storages(const Program& program, const std::vector<StorageRef>& stora
     Storage& storage = *storages[i];
     const auto needed = static_cast<size_t>(places[i].bytes());
     if (storage.bytes() < needed)
-      throw std::invalid_argument("expected at least " + std::to_string(needed) + " bytes for storage " + std::to_string(i) +
-                                  " but received " + std::to_string(storage.bytes()));
+      throw std::invalid_argument("expected at least " + std::to_string(needed) + " bytes for storage " +
+                                  std::to_string(i) + " but received " + std::to_string(storage.bytes()));
     const bool written = writes(places[i]);
     if (storage.last_use == use && (written || storage.last_use_writes))
       throw std::invalid_argument("expected a storage of its own for place " + std::to_string(i) +
@@ -64,8 +65,6 @@ Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> s
     throw std::invalid_argument("expected " + std::to_string(program->uniform_count()) + " uniforms but received " +
                                 std::to_string(uniforms.size()));
   check_storages(*program, storages);
-  for (size_t i = 0; i < storages.size(); ++i)
-    if (writes(program->external()[i])) storages[i]->writers.fetch_add(1, std::memory_order_relaxed);
   Engine::get().enqueue(shared_from_this(),
                         Run{submitted_ + 1, std::move(program), std::move(storages), std::move(uniforms)});
   return ++submitted_;
@@ -95,7 +94,7 @@ void Queue::settle(Run run, std::optional<RunFailure> failure) {
   const std::vector<Buffer>& places = run.program->external();
   for (size_t i = 0; i < places.size(); ++i)
     if (places[i].kind == BufferKind::output) run.storages[i]->failure = failure;
-  release_writers(run);
+  count_writers(run, false);
   run.storages.clear();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -123,11 +122,10 @@ void Engine::enqueue(const std::shared_ptr<Queue>& queue, Run run) {
       std::thread([this] { conduct(); }).detach();
       is_started_ = true;
     }
+    if (queue->runs_.empty()) ready_.push_back(queue);
     queue->runs_.push_back(std::move(run));
-    if (queue->runs_.size() == 1) {
-      ready_.push_back(queue);
-      ready_count_ = ready_.size();
-    }
+    count_writers(queue->runs_.back(), true);  // the last, as all before may throw
+    ready_count_ = ready_.size();
     must_wake = is_asleep_;
   }
   if (must_wake) has_work_.notify_one();
@@ -137,25 +135,21 @@ void Engine::cancel(Queue& queue) {
   std::deque<Run> dropped;
   const std::lock_guard<std::mutex> lock(mutex_);
   dropped.swap(queue.runs_);
-  for (const Run& run : dropped) release_writers(run);
-  for (size_t i = 0; i < ready_.size(); ++i) {
-    if (ready_[i].get() != &queue) continue;
-    ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(i));
-    break;
-  }
-  ready_count_ = ready_.size();
+  for (const Run& run : dropped) count_writers(run, false);
 }
 
-// The first run of the queue whose turn it is; false if there is none.
+// The first run of the queue whose turn it is; false if there is none. Cancelled queues are passed over.
 bool Engine::next(std::shared_ptr<Queue>& queue, Run& run) {
-  if (ready_.empty()) return false;
-  queue = std::move(ready_.front());
-  ready_.pop_front();
-  run = std::move(queue->runs_.front());
-  queue->runs_.pop_front();
-  if (!queue->runs_.empty()) ready_.push_back(queue);
+  while (!ready_.empty() && ready_.front()->runs_.empty()) ready_.pop_front();
+  if (!ready_.empty()) {
+    queue = ready_.front();
+    run = std::move(queue->runs_.front());
+    queue->runs_.pop_front();
+    ready_.splice(ready_.end(), ready_, ready_.begin());
+    if (queue->runs_.empty()) ready_.pop_back();
+  }
   ready_count_ = ready_.size();
-  return true;
+  return queue != nullptr;
 }
 
 void Engine::conduct() {
@@ -171,14 +165,13 @@ void Engine::conduct() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       is_asleep_ = true;
-      while (ready_.empty()) {
+      while (!next(queue, run)) {
         if (interpreter.held_bytes() < kLargeMemory)
           has_work_.wait(lock);
-        else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout && ready_.empty())
+        else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout)
           interpreter.release_memory();
       }
       is_asleep_ = false;
-      next(queue, run);
     }
     if (team != threads()) interpreter.pool().resize(team = threads());
 

@@ -1,11 +1,12 @@
-// The engine: one thread of the process, the conductor, runs programs from ordered queues, taking the queues in turn, so
-// that a run is atomic for all others. Each JavaScript environment's device has a queue.
+// The engine: one thread of the process, the conductor, runs programs from ordered queues, taking the queues in turn,
+// so that a run is atomic for all others. Each JavaScript environment's device has a queue.
 #pragma once
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -85,7 +86,7 @@ class Engine {
   std::atomic<int> threads_;
   std::mutex mutex_;
   std::condition_variable has_work_;
-  std::deque<std::shared_ptr<Queue>> ready_;  // those with runs, in turn
+  std::list<std::shared_ptr<Queue>> ready_;  // those with runs, in turn
   std::atomic<size_t> ready_count_{0};
   bool is_asleep_ = false, is_started_ = false;
 };

@@ -32,15 +32,23 @@ size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * k
 
 }  // namespace
 
-void Interpreter::reserve(const Program& program) {
-  arena_.reserve(program.arena_bytes());
-  workspace_.reserve(program.workspace_bytes());
-  scratch_stride_ = round_up(program.scratch_bytes());
-  scratch_.reserve(scratch_stride_ * static_cast<size_t>(pool_.threads()));
-  size_t saved = 0;
+Interpreter::Needs Interpreter::needs_of(const Program& program) const {
+  Needs needs{program.arena_bytes(), program.workspace_bytes(), round_up(program.scratch_bytes()), 0};
+  needs.scratch *= static_cast<size_t>(pool_.threads());
   for (const int place : program.endangered())
-    saved += round_up(static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes()));
-  saved_.reserve(saved);
+    needs.saved += round_up(static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes()));
+  return needs;
+}
+
+// Throws std::bad_alloc, also where the system would promise the memory and break its word later.
+void Interpreter::reserve(const Needs& needs) {
+  const size_t memory = physical_memory(), lent = storage_pool().lent();
+  if (needs.total() + lent > memory) throw std::bad_alloc();
+  if (needs.total() + lent + held_bytes() > memory) release_memory();
+  arena_.reserve(needs.arena);
+  workspace_.reserve(needs.workspace);
+  scratch_.reserve(needs.scratch);
+  saved_.reserve(needs.saved);
 }
 
 void Interpreter::release_memory() {
@@ -67,15 +75,16 @@ void Interpreter::restore_states(const Program& program, const std::vector<Stora
 
 std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<StorageRef>& storages,
                                            const double* uniforms, const std::atomic<bool>& is_cancelled) {
+  const Needs needs = needs_of(program);
+  scratch_stride_ = needs.scratch / static_cast<size_t>(pool_.threads());
   try {
-    reserve(program);
+    reserve(needs);
     bases_.clear();
     for (const Buffer& b : program.buffers())
-      bases_.push_back(b.kind == BufferKind::arena ? arena_.data() + b.place : storages[static_cast<size_t>(b.place)]->data());
+      bases_.push_back(b.kind == BufferKind::arena ? arena_.data() + b.place
+                                                   : storages[static_cast<size_t>(b.place)]->data());
   } catch (const std::bad_alloc&) {
-    const size_t needed = program.arena_bytes() + program.workspace_bytes() +
-                          round_up(program.scratch_bytes()) * static_cast<size_t>(pool_.threads());
-    return RunFailure{RunFailure::Code::out_of_memory, 0, -1, static_cast<double>(needed), 0};
+    return RunFailure{RunFailure::Code::out_of_memory, 0, -1, static_cast<double>(needs.total()), 0};
   }
   save_states(program, storages);
   pool_.set_active(true);
@@ -131,8 +140,9 @@ bool Interpreter::call(const Instruction& ins, RunFailure& failure) {
   const Plan& plan = ins.plan;
   Report report{};
   for (int phase = 0; phase < plan.phases; ++phase) {
-    Job job{ins.kernel, &ins.call, {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report},
-            plan.tasks[phase], 1, scratch_.data(), scratch_stride_};
+    Job job{ins.kernel,        &ins.call, {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report},
+            plan.tasks[phase], 1,         scratch_.data(),
+            scratch_stride_};
     if (job.tasks == 0) continue;
 
     const double grain = static_cast<double>(std::max<int64_t>(plan.grain, 1));
@@ -146,7 +156,9 @@ bool Interpreter::call(const Instruction& ins, RunFailure& failure) {
       job.stride = std::max<int64_t>({1, static_cast<int64_t>(worth), (job.tasks + kMaxUnits - 1) / kMaxUnits});
       const auto units = static_cast<uint32_t>((job.tasks + job.stride - 1) / job.stride);
       pool_.run(
-          units, [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); }, &job);
+          units,
+          [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); },
+          &job);
     }
   }
   failure.value = report.value;

@@ -1,5 +1,5 @@
-// Runs programs, one at a time: binds views to memory, walks loops, and cuts each instruction's tasks into units for the
-// pool. Owns the memory that all runs share.
+// Runs programs, one at a time: binds views to memory, walks loops, and cuts each instruction's tasks into units for
+// the pool. Owns the memory that all runs share.
 #pragma once
 #include <atomic>
 #include <optional>
@@ -16,8 +16,9 @@ class Interpreter {
 
   Pool& pool() { return pool_; }
 
-  // Runs `program` on the storages of its external places. Returns where and why it stopped (the ticket left open), with
-  // every state as it was; or nothing, also when `is_cancelled` turned true, which leaves outputs and states undefined.
+  // Runs `program` on the storages of its external places. Returns where and why it stopped (the ticket left open),
+  // with every state as it was; or nothing, also when `is_cancelled` turned true, which leaves outputs and states
+  // undefined.
   std::optional<RunFailure> run(Program& program, const std::vector<StorageRef>& storages, const double* uniforms,
                                 const std::atomic<bool>& is_cancelled);
 
@@ -25,7 +26,14 @@ class Interpreter {
   void release_memory();
 
  private:
-  void reserve(const Program& program);
+  // Bytes that a run takes.
+  struct Needs {
+    size_t arena, workspace, scratch, saved;
+    size_t total() const { return arena + workspace + scratch + saved; }
+  };
+
+  Needs needs_of(const Program& program) const;
+  void reserve(const Needs& needs);
   void save_states(const Program& program, const std::vector<StorageRef>& storages);
   void restore_states(const Program& program, const std::vector<StorageRef>& storages);
   std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled);

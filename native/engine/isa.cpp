@@ -71,9 +71,11 @@ struct Features {
     if (!bit(one.ecx, 27)) return;  // OSXSAVE
     const uint64_t saved = xgetbv();
     const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xe6) == 0xe6;
-    avx2 = ymm && bit(one.ecx, 28) && bit(one.ecx, 12) && bit(seven.ebx, 5);  // AVX, FMA, AVX2
+    // AVX, FMA, AVX2
+    avx2 = ymm && bit(one.ecx, 28) && bit(one.ecx, 12) && bit(seven.ebx, 5);
+    // F, DQ, BW, VL
     avx512 = avx2 && zmm && bit(seven.ebx, 16) && bit(seven.ebx, 17) && bit(seven.ebx, 30) && bit(seven.ebx, 31);
-  }                                                                           // F, DQ, BW, VL
+  }
 };
 #endif
 

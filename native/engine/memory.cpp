@@ -1,10 +1,14 @@
 #include "engine/memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <utility>
 
+#include "engine/control_group.h"
+
 #if defined(_WIN32)
+#define NOMINMAX
 #include <malloc.h>
 #include <windows.h>
 #else
@@ -17,21 +21,9 @@ namespace {
 
 constexpr size_t kMapped = size_t(1) << 20;    // blocks from this size on come straight from the operating system
 constexpr size_t kHugePage = size_t(2) << 20;  // and are worth huge pages from this one on
-constexpr size_t kPages = size_t(1) << 16;     // a multiple of every processor's page; size classes of mapped blocks are too
+constexpr size_t kPages =
+    size_t(1) << 16;  // a multiple of every processor's page; size classes of mapped blocks are too
 constexpr size_t kStorageBudget = size_t(512) << 20;
-
-// More than this the machine cannot hold; the system would promise it all the same and kill the process later.
-size_t physical_memory() {
-#if defined(_WIN32)
-  MEMORYSTATUSEX status{};
-  status.dwLength = sizeof(status);
-  GlobalMemoryStatusEx(&status);
-  return static_cast<size_t>(status.ullTotalPhys);
-#else
-  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return bytes;
-#endif
-}
 
 size_t round_up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -65,6 +57,21 @@ char* map_huge(size_t bytes) {
 #endif
 
 }  // namespace
+
+size_t physical_memory() {
+  static const size_t bytes = [] {
+#if defined(_WIN32)
+    MEMORYSTATUSEX status{};
+    status.dwLength = sizeof(status);
+    GlobalMemoryStatusEx(&status);
+    return static_cast<size_t>(status.ullTotalPhys);
+#else
+    const size_t all = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    return std::min(all, control_group_memory().value_or(all));
+#endif
+  }();
+  return bytes;
+}
 
 Block::Block(size_t bytes) {
   if (bytes == 0) return;

@@ -14,6 +14,10 @@ namespace nabla {
 
 constexpr size_t kAlignment = 64;  // a cache line, and the widest vector register
 
+// Bytes of the machine, or of this process's share where a control group limits that. Requests beyond are refused: the
+// system would promise more all the same, and kill the process later.
+size_t physical_memory();
+
 // Aligned memory from the operating system, contents undefined; frees itself. Large blocks ask for huge pages.
 class Block {
  public:

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
-#include <system_error>
+#include <exception>
+
+#include "engine/control_group.h"
 
 #if defined(__linux__)
 #include <sched.h>
@@ -13,6 +14,7 @@
 #elif defined(__APPLE__)
 #include <pthread/qos.h>
 #elif defined(_WIN32)
+#define NOMINMAX
 #include <windows.h>
 #endif
 #if defined(_MSC_VER)
@@ -38,30 +40,6 @@ void pause() {
 #endif
 }
 
-#if defined(__linux__)
-// Processors' worth of time that the control group grants, rounded up; 0 if it sets no limit.
-int control_group_limit() {
-  double quota = -1, period = 0;
-  if (std::FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
-    if (std::fscanf(file, "%lf %lf", &quota, &period) != 2) quota = -1;  // "max 100000" is no limit
-    std::fclose(file);
-  } else {
-    const auto number = [](const char* path, double otherwise) {
-      double value = otherwise;
-      if (std::FILE* f = std::fopen(path, "re")) {
-        if (std::fscanf(f, "%lf", &value) != 1) value = otherwise;
-        std::fclose(f);
-      }
-      return value;
-    };
-    quota = number("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", -1);
-    period = number("/sys/fs/cgroup/cpu/cpu.cfs_period_us", 0);
-  }
-  if (!(quota > 0 && period > 0)) return 0;
-  return static_cast<int>(std::min((quota + period - 1) / period, 1e6));
-}
-#endif
-
 }  // namespace
 
 int available_processors() {
@@ -69,7 +47,7 @@ int available_processors() {
 #if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-  if (const int limit = control_group_limit()) count = std::min(count, limit);
+  count = std::min(count, control_group_processors().value_or(count));
 #endif
   return std::max(count, 1);
 }
@@ -101,7 +79,7 @@ void Pool::resize(int threads) {
   for (int i = 1; i < threads; ++i) {
     try {
       workers_.emplace_back([this, i] { serve(i); });
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {
       break;
     }
   }
@@ -159,7 +137,9 @@ void Pool::serve(int thread) {
 void Pool::wake(uint32_t count) {
   int asleep = sleepers_.load();
   if (asleep == 0) return;
-  { const std::lock_guard<std::mutex> lock(mutex_); }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+  }
   for (; asleep > 0 && count > 0; --asleep, --count) work_.notify_one();
 }
 

@@ -28,7 +28,7 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // Threads that work, the caller of `run` included; fewer than asked for if the system gives no more. Not during `run`.
+  // How many work, the caller of `run` included; fewer than asked for if the system gives no more. Not during a job.
   void resize(int threads);
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 

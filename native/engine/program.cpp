@@ -18,12 +18,13 @@
 namespace nabla {
 
 const TileOpName tile_op_names[] = {
-#define X(name, arity) {TileOp::name == TileOp::constant      ? "const" \
-                        : TileOp::name == TileOp::logical_not ? "not"   \
-                        : TileOp::name == TileOp::logical_and ? "and"   \
-                        : TileOp::name == TileOp::logical_or  ? "or"    \
-                                                              : #name,  \
-                        arity},
+#define X(name, arity)                             \
+  {TileOp::name == TileOp::constant      ? "const" \
+   : TileOp::name == TileOp::logical_not ? "not"   \
+   : TileOp::name == TileOp::logical_and ? "and"   \
+   : TileOp::name == TileOp::logical_or  ? "or"    \
+                                         : #name,   \
+   arity},
     NABLA_TILE_OPS(X)
 #undef X
 };
@@ -162,8 +163,9 @@ class Parser {
     for (const Buffer& b : program_.buffers_) {
       if (b.kind == BufferKind::arena) continue;
       const auto place = static_cast<size_t>(b.place);
-      if (place >= total) fail("a buffer has storage " + text(static_cast<double>(place)) + " but there are " +
-                               text(static_cast<double>(total)));
+      if (place >= total)
+        fail("a buffer has storage " + text(static_cast<double>(place)) + " but there are " +
+             text(static_cast<double>(total)));
       if (taken[place]) fail("two buffers have storage " + text(static_cast<double>(place)));
       taken[place] = true;
       program_.external_[place] = b;
@@ -182,9 +184,11 @@ class Parser {
     ins.places.resize(ins.views.size());
     for (size_t k = 0; k < ins.views.size(); ++k) {
       const bool is_output = static_cast<int64_t>(k) < outputs;
-      operand_ = (is_output ? "output " : "input ") + text(static_cast<double>(is_output ? k : k - static_cast<size_t>(outputs)));
+      operand_ = (is_output ? "output " : "input ") +
+                 text(static_cast<double>(is_output ? k : k - static_cast<size_t>(outputs)));
       parse_view(ins.views[k], ins.places[k]);
-      if (is_output && buffer_of(ins.places[k]).kind == BufferKind::input) fail(operand_ + " is an input of the program");
+      if (is_output && buffer_of(ins.places[k]).kind == BufferKind::input)
+        fail(operand_ + " is an input of the program");
     }
     ins.attrs.resize(static_cast<size_t>(attrs));
     for (double& attr : ins.attrs) attr = static_cast<double>(integer("an attribute", -kMaxCount, kMaxElements));
@@ -241,7 +245,8 @@ class Parser {
     if (program_.buffers_.empty()) fail("the program has no buffers");
     v = View{};
     place = Place{};
-    place.buffer = static_cast<int>(integer("the buffer of " + operand_, 0, static_cast<int64_t>(program_.buffers_.size()) - 1));
+    place.buffer =
+        static_cast<int>(integer("the buffer of " + operand_, 0, static_cast<int64_t>(program_.buffers_.size()) - 1));
     const Buffer& buffer = buffer_of(place);
     const auto width = static_cast<int64_t>(size_of(buffer.dtype));
     const int64_t offset = integer("the offset of " + operand_, -kMaxElements, kMaxElements);
@@ -250,7 +255,8 @@ class Parser {
     const int64_t steps = integer("the number of steps of " + operand_, 0, kMaxLoops);
     const auto depth = static_cast<int64_t>(loops_.size());
     if (steps != 0 && steps != depth)
-      fail(operand_ + " has " + text(static_cast<double>(steps)) + " steps inside " + text(static_cast<double>(depth)) + " loops");
+      fail(operand_ + " has " + text(static_cast<double>(steps)) + " steps inside " + text(static_cast<double>(depth)) +
+           " loops");
 
     int64_t room = kMaxElements;  // extents of 0 count as 1, so that no product of some of them overflows either
     bool is_empty = false;
@@ -272,8 +278,9 @@ class Parser {
     for (int d = 0; d < v.rank; ++d) fits = fits && range.reach(v.shape[d] - 1, v.strides[d]);
     for (int l = 0; l < steps; ++l) fits = fits && range.reach(loop_count(l) - 1, place.steps[l]);
     if (!fits || range.low < 0 || range.high >= buffer.size)
-      fail(operand_ + " reaches elements " + text(static_cast<double>(range.low)) + " to " + text(static_cast<double>(range.high)) +
-           " of buffer " + text(place.buffer) + ", which has " + text(static_cast<double>(buffer.size)));
+      fail(operand_ + " reaches elements " + text(static_cast<double>(range.low)) + " to " +
+           text(static_cast<double>(range.high)) + " of buffer " + text(place.buffer) + ", which has " +
+           text(static_cast<double>(buffer.size)));
     place.offset = offset * width;
     for (int64_t& step : place.steps) step *= width;
   }
@@ -300,7 +307,8 @@ class Parser {
     ins.steps.resize(static_cast<size_t>(tile.step_count));
     for (int i = 0; i < tile.step_count; ++i) parse_step(ins.steps[static_cast<size_t>(i)], i, operands);
     ins.stores.resize(static_cast<size_t>(tile.store_count));
-    for (int32_t& store : ins.stores) store = static_cast<int32_t>(integer("a store of the tile", 0, tile.step_count - 1));
+    for (int32_t& store : ins.stores)
+      store = static_cast<int32_t>(integer("a store of the tile", 0, tile.step_count - 1));
     tile.steps = ins.steps.data();
     tile.stores = ins.stores.data();
   }

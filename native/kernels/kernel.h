@@ -1,4 +1,4 @@
-// The contract between the engine and the kernels: plain structs, no std containers, safe to include in per-ISA objects.
+// The contract between the engine and the kernels: plain structs without std containers, as per-ISA objects need.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -33,13 +33,15 @@ struct View {
 };
 
 // Same names and arities as `tileOps` in lib/runtime/program.ts; X(name, arity).
-#define NABLA_TILE_OPS(X)                                                                                            \
-  X(load, 1) X(constant, 1) X(uniform, 1) X(index, 0)                                                                \
-  X(neg, 1) X(abs, 1) X(sign, 1) X(exp, 1) X(expm1, 1) X(log, 1) X(log1p, 1) X(sqrt, 1) X(sin, 1) X(cos, 1)          \
-  X(tanh, 1) X(sigmoid, 1) X(erf, 1) X(floor, 1) X(ceil, 1) X(round, 1) X(trunc, 1) X(logical_not, 1)                \
-  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(pow, 2) X(mod, 2) X(maximum, 2) X(minimum, 2)                            \
-  X(eq, 2) X(ne, 2) X(lt, 2) X(le, 2) X(gt, 2) X(ge, 2) X(logical_and, 2) X(logical_or, 2)                           \
+// clang-format off
+#define NABLA_TILE_OPS(X)                                                                                     \
+  X(load, 1) X(constant, 1) X(uniform, 1) X(index, 0)                                                         \
+  X(neg, 1) X(abs, 1) X(sign, 1) X(exp, 1) X(expm1, 1) X(log, 1) X(log1p, 1) X(sqrt, 1) X(sin, 1) X(cos, 1)   \
+  X(tanh, 1) X(sigmoid, 1) X(erf, 1) X(floor, 1) X(ceil, 1) X(round, 1) X(trunc, 1) X(logical_not, 1)         \
+  X(add, 2) X(sub, 2) X(mul, 2) X(div, 2) X(pow, 2) X(mod, 2) X(maximum, 2) X(minimum, 2)                     \
+  X(eq, 2) X(ne, 2) X(lt, 2) X(le, 2) X(gt, 2) X(ge, 2) X(logical_and, 2) X(logical_or, 2)                    \
   X(where, 3)
+// clang-format on
 enum class TileOp : uint8_t {
 #define X(name, arity) name,
   NABLA_TILE_OPS(X)
@@ -111,9 +113,10 @@ struct Report {
   double value, limit;  // the offending value and the limit it violates
 };
 
-// A kernel for one ISA. `check` returns null, or one sentence on what is wrong with the operands: the engine has verified
-// that every view lies inside its buffer, that dtypes and ranks are in range, that tile registers precede their use and
-// that tile operands are in range; the kernel checks all else (counts, shapes, strides, dtypes, attributes).
+// A kernel for one ISA. `check` returns null, or one sentence on what is wrong with the operands: the engine has
+// verified that every view lies inside its buffer, that dtypes and ranks are in range, that tile registers precede
+// their use and that tile operands are in range; the kernel checks all else (counts, shapes, strides, dtypes,
+// attributes).
 struct Kernel {
   const char* name;
   bool fallible;        // may report a failure

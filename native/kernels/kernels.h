@@ -3,11 +3,26 @@
 #include "kernel.h"
 
 // X(name): `name##_kernel` is the kernel, `name` what programs call it.
-#define NABLA_KERNELS(X)                                                                                     \
-  X(tile)                                                                                                    \
-  X(reduce) X(arg_reduce) X(copy) X(gemm) X(conv2d) X(conv2d_input_grad) X(conv2d_filter_grad) X(max_pool2d) \
-      X(max_pool2d_scatter) X(max_pool2d_gather) X(avg_pool2d) X(avg_pool2d_grad) X(softmax) X(log_softmax)  \
-          X(cross_entropy) X(gather_rows) X(scatter_add_rows) X(random)
+#define NABLA_KERNELS(X) \
+  X(tile)                \
+  X(reduce)              \
+  X(arg_reduce)          \
+  X(copy)                \
+  X(gemm)                \
+  X(conv2d)              \
+  X(conv2d_input_grad)   \
+  X(conv2d_filter_grad)  \
+  X(max_pool2d)          \
+  X(max_pool2d_scatter)  \
+  X(max_pool2d_gather)   \
+  X(avg_pool2d)          \
+  X(avg_pool2d_grad)     \
+  X(softmax)             \
+  X(log_softmax)         \
+  X(cross_entropy)       \
+  X(gather_rows)         \
+  X(scatter_add_rows)    \
+  X(random)
 
 #ifdef NABLA_ISA
 namespace nabla::NABLA_ISA {

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Fails if an object compiled for one instruction set defines a symbol that the linker may merge with those of others:
-# weak code for a newer processor would then run on older ones.
+# isa-symbols.sh ISA OBJECT...: fails if an object compiled for an instruction set defines a weak symbol outside of
+# nabla::ISA. The linker keeps one of equal weak symbols, maybe that of a newer processor, and runs it on older ones.
+isa=$1
+shift
 status=0
 for object in "$@"; do
-  found=$(nm -C "$object" | grep -E ' [WVu] ' | grep -v 'DW\.ref')
+  found=$(nm "$object" | grep -E ' [WVu] ' | grep -vE " (_Z[A-Z]*NK?5nabla${#isa}${isa}|DW\.ref)" | c++filt)
   if [ -n "$found" ]; then
     echo "$object:"
     echo "$found"

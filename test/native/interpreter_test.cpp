@@ -1,0 +1,278 @@
+// Runs of programs: loops, failures, cancellation, memory; and the same bits for any number of threads.
+#include "engine/interpreter.h"
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+
+#include "programs.h"
+
+namespace nabla::test {
+namespace {
+
+using Floats = std::vector<float>;
+using Storages = std::vector<StorageRef>;
+
+template <class... Refs>
+Storages list(const Refs&... refs) {
+  Storages storages;
+  (storages.push_back(share(refs)), ...);
+  return storages;
+}
+
+std::optional<RunFailure> run(Interpreter& interpreter, Program& program, const Storages& storages,
+                              const Numbers& uniforms = {}) {
+  const std::atomic<bool> is_cancelled{false};
+  return interpreter.run(program, storages, uniforms.data(), is_cancelled);
+}
+
+TEST(Interpreter, EmptyProgram) {
+  Interpreter interpreter(1);
+  EXPECT_FALSE(run(interpreter, *make(ProgramSpec{}), {}));
+}
+
+TEST(Interpreter, NoElements) {
+  ProgramSpec p;
+  p.buffers = {{kInput, kF32, 0, 0}, {kOutput, kF32, 0, 1}, {kArena, kF32, 0, 0}};
+  p.instructions = {binary("add", whole(2, {0, 3}), whole(0, {0, 3}), whole(0, {0, 3})),
+                    binary("add", whole(1, {0, 3}), whole(2, {0, 3}), whole(0, {0, 3}))};
+  Interpreter interpreter(2);
+  EXPECT_FALSE(run(interpreter, *make(p), list(storage_of(Floats{}), storage_of(Floats{}))));
+}
+
+TEST(Interpreter, UniformsAreThoseOfTheRun) {
+  ProgramSpec p;
+  p.uniforms = 1;
+  p.buffers = {{kInput, kF32, 3, 0}, {kOutput, kF32, 3, 1}};
+  p.instructions = {scaled(whole(1, {3}), whole(0, {3}), 10)};
+  const auto program = make(p);
+  const StorageRef x = storage_of(Floats{1, 2, 3}), y = storage_of(Floats(3));
+  Interpreter interpreter(1);
+  run(interpreter, *program, list(x, y), {0.5});
+  EXPECT_EQ(values_of<float>(y), (Floats{10.5, 20.5, 30.5}));
+  run(interpreter, *program, list(x, y), {-1});
+  EXPECT_EQ(values_of<float>(y), (Floats{9, 19, 29}));
+}
+
+TEST(Interpreter, LoopsAdvanceBySteps) {
+  // y[t] = 2·x[4 − t], row by row
+  ProgramSpec p;
+  p.buffers = {{kInput, kF32, 15, 0}, {kOutput, kF32, 15, 1}};
+  const ViewSpec x = whole(0, {3}, 12, {-3});
+  p.instructions = {loop(5), binary("add", whole(1, {3}, 0, {3}), x, x), end()};
+  Floats values(15);
+  for (size_t i = 0; i < 15; ++i) values[i] = static_cast<float>(i);
+  const StorageRef y = storage_of(Floats(15));
+  Interpreter interpreter(1);
+  EXPECT_FALSE(run(interpreter, *make(p), list(storage_of(values), y)));
+  for (size_t i = 0; i < 15; ++i) EXPECT_EQ(values_of<float>(y)[i], 2 * values[(4 - i / 3) * 3 + i % 3]);
+}
+
+TEST(Interpreter, LoopsInLoops) {
+  // y[j, k, i] = x[i, j, k], element by element, with a sum of all in s; a view may stand still.
+  ProgramSpec p;
+  p.buffers = {{kInput, kF32, 24, 0}, {kOutput, kF32, 24, 1}, {kState, kF32, 1, 2}};
+  const ViewSpec x = whole(0, {1}, 0, {12, 4, 1}), s = whole(2, {1});
+  p.instructions = {loop(2), loop(3), loop(4), {"copy", {whole(1, {1}, 0, {1, 8, 2})}, {x}}, binary("add", s, s, x),
+                    end(),   end(),   end()};
+  Floats values(24);
+  for (size_t i = 0; i < 24; ++i) values[i] = static_cast<float>(i);
+  const StorageRef y = storage_of(Floats(24)), sum = storage_of(Floats{1000});
+  Interpreter interpreter(1);
+  EXPECT_FALSE(run(interpreter, *make(p), list(storage_of(values), y, sum)));
+  for (size_t i = 0; i < 2; ++i)
+    for (size_t j = 0; j < 3; ++j)
+      for (size_t k = 0; k < 4; ++k) EXPECT_EQ(values_of<float>(y)[j * 8 + k * 2 + i], values[i * 12 + j * 4 + k]);
+  EXPECT_EQ(values_of<float>(sum)[0], 1276);
+}
+
+TEST(Interpreter, LoopsOfNoIterations) {
+  ProgramSpec p;
+  p.buffers = {{kState, kF32, 1, 0}};
+  const ViewSpec s = whole(0, {1});
+  const InstructionSpec twice = binary("add", s, s, s);
+  p.instructions = {loop(0), twice, loop(3), twice, end(), end(), twice, loop(2), loop(0), twice, end(), twice, end()};
+  const StorageRef state = storage_of(Floats{1});
+  Interpreter interpreter(1);
+  EXPECT_FALSE(run(interpreter, *make(p), list(state)));
+  EXPECT_EQ(values_of<float>(state)[0], 8);
+}
+
+// s = 2·s, then y = x[index], which fails if an index is out of range; both are done `count` times.
+std::shared_ptr<Program> lookup(double count) {
+  ProgramSpec p;
+  p.buffers = {
+      {kState, kF32, 3, 0}, {kInput, kF32, 8, 1}, {kInput, kI32, 12, 2}, {kOutput, kF32, 8, 3}, {kState, kF32, 3, 4}};
+  const ViewSpec s = whole(0, {3}), after = whole(4, {3});
+  p.instructions = {loop(count),
+                    binary("add", s, s, s),
+                    {"gather_rows", {whole(3, {4, 2})}, {whole(1, {4, 2}), whole(2, {4}, 0, {4})}},
+                    end(),
+                    binary("add", after, after, after)};
+  return make(p);
+}
+
+TEST(Interpreter, FailureLeavesStatesAsTheyWere) {
+  const auto program = lookup(3);
+  ASSERT_EQ(program->endangered(), std::vector<int>{0});
+  const StorageRef s = storage_of(Floats{1, 2, 3}), after = storage_of(Floats{1, 1, 1}), y = storage_of(Floats(8)),
+                   x = storage_of(Floats{1, 2, 3, 4, 5, 6, 7, 8});
+  std::vector<int32_t> index = {0, 1, 2, 3, 3, 2, 1, 0, 1, 1, 2, 2};
+  Interpreter interpreter(2);
+  EXPECT_FALSE(run(interpreter, *program, list(s, x, storage_of(index), y, after)));
+  EXPECT_EQ(values_of<float>(s), (Floats{8, 16, 24}));
+  EXPECT_EQ(values_of<float>(after)[0], 2);
+  EXPECT_EQ(values_of<float>(y), (Floats{3, 4, 3, 4, 5, 6, 5, 6}));
+
+  index[10] = 4;  // in the last iteration
+  index[11] = -7;
+  const std::optional<RunFailure> failure = run(interpreter, *program, list(s, x, storage_of(index), y, after));
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->code, RunFailure::Code::index);
+  EXPECT_EQ(failure->instruction, 2);
+  EXPECT_EQ(failure->value, 4);
+  EXPECT_EQ(failure->limit, 4);
+  EXPECT_EQ(values_of<float>(s), (Floats{8, 16, 24}));
+  EXPECT_EQ(values_of<float>(after)[0], 2);
+}
+
+TEST(Interpreter, CancelledBeforeItBegins) {
+  const StorageRef s = storage_of(Floats{1, 2, 3}), after = storage_of(Floats{1, 1, 1});
+  const Storages storages =
+      list(s, storage_of(Floats(8)), storage_of(std::vector<int32_t>(12)), storage_of(Floats(8)), after);
+  const std::atomic<bool> is_cancelled{true};
+  Interpreter interpreter(1);
+  EXPECT_FALSE(interpreter.run(*lookup(3), storages, nullptr, is_cancelled));
+  EXPECT_EQ(values_of<float>(after)[0], 1);
+}
+
+TEST(Interpreter, CancelledInTheMiddle) {
+  ProgramSpec p;
+  p.buffers = {{kState, kF32, 1, 0}};
+  const ViewSpec s = whole(0, {1});
+  p.instructions = {loop(2147483647), loop(2147483647), binary("add", s, s, s), end(), end()};
+  const auto program = make(p);
+  const StorageRef state = storage_of(Floats{1});
+  std::atomic<bool> is_cancelled{false};
+  std::thread canceller([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    is_cancelled = true;
+  });
+  Interpreter interpreter(2);
+  EXPECT_FALSE(interpreter.run(*program, list(state), nullptr, is_cancelled));  // returns at all
+  canceller.join();
+}
+
+TEST(Interpreter, TooMuchMemoryIsAFailure) {
+  ProgramSpec p;
+  p.arena = 0x1p40;
+  p.buffers = {{kState, kF32, 1, 0}};
+  p.instructions = {binary("add", whole(0, {1}), whole(0, {1}), whole(0, {1}))};
+  const auto large = make(p);
+  p.arena = 0;
+  const auto small = make(p);
+  const StorageRef s = storage_of(Floats{1});
+  Interpreter interpreter(1);
+  const std::optional<RunFailure> failure = run(interpreter, *large, list(s));
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->code, RunFailure::Code::out_of_memory);
+  EXPECT_EQ(failure->instruction, -1);
+  EXPECT_GE(failure->value, 0x1p40);
+  EXPECT_EQ(values_of<float>(s)[0], 1);
+  EXPECT_FALSE(run(interpreter, *small, list(s)));
+  EXPECT_EQ(values_of<float>(s)[0], 2);
+}
+
+TEST(Interpreter, MemoryGoesBackAndComesAgain) {
+  ProgramSpec p;
+  p.arena = 4096;
+  p.buffers = {{kInput, kF32, 1000, 0}, {kOutput, kF32, 1000, 1}, {kArena, kF32, 1000, 64}};
+  p.instructions = {binary("add", whole(2, {1000}), whole(0, {1000}), whole(0, {1000})),
+                    binary("mul", whole(1, {1000}), whole(2, {1000}), whole(2, {1000}))};
+  const auto program = make(p);
+  Interpreter interpreter(1);
+  for (int i = 0; i < 3; ++i) {
+    const StorageRef y = storage_of(Floats(1000));
+    EXPECT_FALSE(run(interpreter, *program, list(storage_of(Floats(1000, 3)), y)));
+    EXPECT_EQ(values_of<float>(y), Floats(1000, 36));
+    EXPECT_GE(interpreter.held_bytes(), 4096u);
+    interpreter.release_memory();
+    EXPECT_EQ(interpreter.held_bytes(), 0u);
+  }
+}
+
+class EveryThreadCount : public testing::TestWithParam<const KernelSet*> {
+ protected:
+  // The last external buffer of `spec` is compared; the others are filled with random numbers.
+  void expect_same_bits(const ProgramSpec& spec) {
+    const auto program = make(spec, *GetParam());
+    Random random(7);
+    Storages storages;
+    for (const Buffer& b : program->external()) {
+      ASSERT_EQ(b.dtype, Dtype::f32);
+      storages.push_back(storage_of(random.values<float>(b.size)));
+    }
+    std::string expected;
+    for (const int threads : {1, 2, 3, 7}) {
+      Interpreter interpreter(threads);
+      ASSERT_FALSE(run(interpreter, *program, storages, {3.25}));
+      const std::string bits(storages.back()->data(), storages.back()->bytes());
+      if (threads == 1) expected = bits;
+      ASSERT_TRUE(bits == expected) << threads << " threads, instruction " << spec.instructions[0].kernel;
+    }
+  }
+};
+INSTANTIATE_TEST_SUITE_P(, EveryThreadCount, testing::ValuesIn(supported_kernels()),
+                         [](const auto& info) { return std::string(info.param->isa); });
+
+TEST_P(EveryThreadCount, Tile) {
+  ProgramSpec p;
+  p.uniforms = 1;
+  p.buffers = {{kInput, kF32, 300007, 0}, {kOutput, kF32, 300007, 1}};
+  p.instructions = {scaled(whole(1, {300007}), whole(0, {300007}), 0.3)};
+  expect_same_bits(p);
+}
+
+TEST_P(EveryThreadCount, Reduce) {
+  const double cuts[][3] = {{1, 1000003, 1}, {700, 333, 1},  {50, 2000, 1}, {3, 7001, 13}, {1, 90001, 7},
+                            {2, 301, 700},   {1, 200, 2049}, {1, 70, 5001}, {40000, 3, 5}, {1, 2, 200000}};
+  for (const double* cut : cuts) {
+    const double outer = cut[0], n = cut[1], inner = cut[2], size = outer * n * inner;
+    for (const double op : {0, 1}) {
+      ProgramSpec p;
+      p.buffers = {{kInput, kF32, size, 0}, {kOutput, kF32, outer * inner, 1}};
+      TileSpec tile{kF32, {size}, {{"load", {0}}, {"mul", {0, 0}}, {"sub", {0, 1}}}, {2}};
+      p.instructions = {{"reduce", {whole(1, {outer * inner})}, {whole(0, {size})}, {op, outer, n, inner}, tile}};
+      expect_same_bits(p);
+    }
+  }
+}
+
+TEST_P(EveryThreadCount, Gemm) {
+  const double shapes[][3] = {{200, 300, 170}, {1, 5000, 400}, {3000, 3, 40}, {17, 90000, 5}};
+  for (const double* s : shapes) {
+    const double m = s[0], k = s[1], n = s[2];
+    ProgramSpec p;
+    p.buffers = {{kInput, kF32, m * k, 0}, {kInput, kF32, k * n, 1}, {kOutput, kF32, m * n, 2}};
+    p.instructions = {{"gemm", {whole(2, {1, m, n})}, {whole(0, {1, m, k}), whole(1, {1, k, n})}}};
+    expect_same_bits(p);
+  }
+}
+
+TEST_P(EveryThreadCount, Convolutions) {
+  const Numbers x = {3, 28, 28, 6}, w = {5, 5, 6, 16}, y = {3, 28, 28, 16}, attrs = {1, 1, 2, 2, 1, 1, 1};
+  const double sizes[] = {3 * 28 * 28 * 6, 5 * 5 * 6 * 16, 3 * 28 * 28 * 16};
+  const auto conv = [&](const char* kernel, int a, const Numbers& of_a, int b, const Numbers& of_b, int c,
+                        const Numbers& of_c) {
+    ProgramSpec p;
+    p.buffers = {{kInput, kF32, sizes[a], 0}, {kInput, kF32, sizes[b], 1}, {kOutput, kF32, sizes[c], 2}};
+    p.instructions = {{kernel, {whole(2, of_c)}, {whole(0, of_a), whole(1, of_b)}, attrs}};
+    expect_same_bits(p);
+  };
+  conv("conv2d", 0, x, 1, w, 2, y);
+  conv("conv2d_input_grad", 2, y, 1, w, 0, x);
+  conv("conv2d_filter_grad", 0, x, 2, y, 1, w);
+}
+
+}  // namespace
+}  // namespace nabla::test
