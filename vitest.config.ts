@@ -10,5 +10,5 @@ export default defineConfig({
       { find: /^nabla\/(\w+)$/, replacement: lib("$1/index.ts") },
     ],
   },
-  test: { include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000 },
+  test: { globalSetup: "test/build.ts", include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000 },
 });

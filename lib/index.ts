@@ -21,5 +21,6 @@ export * as metrics from "./metrics/index.js";
 export * as nn from "./nn/index.js";
 export * as optim from "./optim/index.js";
 export * as plot from "./plot/index.js";
+export { Profile, type ProfileRow, profile, type Stats, stats } from "./profile/index.js";
 export * from "./tensor/index.js";
 export * from "./train/index.js";

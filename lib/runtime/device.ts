@@ -20,6 +20,27 @@ export interface Executable {
 /** Number of a submitted run; runs of a device finish in the order of their tickets. 0 stands for "before any run". */
 export type Ticket = number;
 
+/** Counts of a device since it was started. */
+export interface DeviceStats {
+  /** Bytes of storages that have not been freed, of the whole process. */
+  readonly storageBytes: number;
+  /** Bytes that runs share: intermediate values and the workspaces of kernels. */
+  readonly sharedBytes: number;
+  /** Runs, each of which crossed into the device once, and those that have not ended. */
+  readonly submitted: number;
+  readonly pending: number;
+}
+
+/** An instruction that ran. */
+export interface InstructionRecord {
+  readonly run: Ticket;
+  readonly program: Program;
+  readonly instruction: number;
+  /** Milliseconds, `start` on the clock of `process.hrtime`. */
+  readonly start: number;
+  readonly duration: number;
+}
+
 export interface Device {
   /** `cpu`, `reference`. */
   readonly name: string;
@@ -41,7 +62,15 @@ export interface Device {
   wait(ticket: Ticket): void;
   /** Runs submitted and not ended yet. */
   readonly pending: number;
+  stats(): DeviceStats;
+  /** Records every instruction of the runs submitted from now on, the first million, until {@link stopRecording}. */
+  startRecording(): void;
+  /** Ends the recording; runs that have not ended are missing from it. */
+  stopRecording(): InstructionRecord[];
 }
+
+/** Most instructions that a recording holds. */
+export const maxRecords = 1_000_000;
 
 /** What a device reports of a run that failed. */
 export interface RunFailure {

@@ -3,7 +3,17 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { TypedArray } from "../base/dtype.js";
 import { DeviceError, type NablaError, OutOfMemoryError, ValueError } from "../base/errors.js";
-import { type Device, type Executable, failureError, type RunFailure, type Storage, type Ticket } from "./device.js";
+import {
+  type Device,
+  type DeviceStats,
+  type Executable,
+  failureError,
+  type InstructionRecord,
+  maxRecords,
+  type RunFailure,
+  type Storage,
+  type Ticket,
+} from "./device.js";
 import { encodeProgram } from "./encode.js";
 import { kernels } from "./kernels.js";
 import { type Program, tileOps } from "./program.js";
@@ -22,6 +32,10 @@ interface DeviceHandle {
   wait(ticket: Ticket): void;
   settled(): Ticket;
   takeFailures(): (NativeFailure & { readonly run: Ticket })[] | undefined;
+  /** Records up to `most` instructions from now on; 0 ends it. */
+  record(most: number): void;
+  /** Run, instruction, start and duration in nanoseconds, of each instruction recorded so far. */
+  takeTimings(): Float64Array;
   ref(): void;
   unref(): void;
 }
@@ -35,8 +49,9 @@ export interface NativeInfo {
   readonly threads: number;
   readonly kernels: readonly string[];
   readonly tileOps: Readonly<Record<string, number>>;
-  /** Bytes of all storages of the process. */
+  /** Bytes of all storages of the process, and of what runs share. */
   readonly storageBytes: number;
+  readonly sharedBytes: number;
 }
 
 interface Addon {
@@ -130,6 +145,8 @@ export class NativeDevice implements Device {
   private firstProgram: Ticket = 1;
   private readonly failures = new Map<Ticket, NablaError>();
   private waiters: Waiter[] = [];
+  private isRecording = false;
+  private firstRecorded: Ticket = 1;
 
   constructor() {
     this.handle = new this.addon.Device(() => this.onSettled());
@@ -186,7 +203,7 @@ export class NativeDevice implements Device {
     }
     this.submitted = ticket;
     this.programs.push(executable.program);
-    if (this.programs.length > 256) this.forgetPrograms();
+    if (this.programs.length > 256 && !this.isRecording) this.forgetPrograms();
     return ticket;
   }
 
@@ -209,6 +226,27 @@ export class NativeDevice implements Device {
     this.collectFailures();
     const failure = this.failures.get(ticket);
     if (failure !== undefined) throw failure;
+  }
+
+  stats(): DeviceStats {
+    const { storageBytes, sharedBytes } = this.addon.info();
+    return { storageBytes, sharedBytes, submitted: this.submitted, pending: this.pending };
+  }
+
+  startRecording(): void {
+    this.isRecording = true;
+    this.firstRecorded = this.submitted + 1;
+    this.handle.record(maxRecords);
+  }
+
+  stopRecording(): InstructionRecord[] {
+    this.handle.record(0);
+    this.isRecording = false;
+    const timings = this.handle.takeTimings();
+    return Array.from({ length: timings.length / 4 }, (_, i) => {
+      const [run, instruction, start, duration] = timings.subarray(4 * i, 4 * i + 4);
+      return { run, program: this.programs[run - this.firstProgram], instruction, start: start / 1e6, duration: duration / 1e6 };
+    }).filter(({ run }) => run >= this.firstRecorded); // an earlier recording's runs may have ended late
   }
 
   /** Called by the addon, on this thread, after runs have ended. */

@@ -1,6 +1,8 @@
 /** The devices of this process: which one runs what is evaluated, and the programs each has made ready. */
 import { DeviceError, ValueError } from "../base/errors.js";
+import { log } from "../base/log.js";
 import { type Compiled, compileGraph } from "../compile/compile.js";
+import { printProgram } from "../compile/print.js";
 import { type Graph, hashGraph, Signature } from "../graph/signature.js";
 import type { Device, Executable } from "../runtime/device.js";
 import { NativeDevice, nativeInfo, setThreads } from "../runtime/native.js";
@@ -82,6 +84,11 @@ class ProgramCache {
     private readonly budget: number,
   ) {}
 
+  /** Programs kept. */
+  get size(): number {
+    return [...this.entries.values()].reduce((count, bucket) => count + bucket.length, 0);
+  }
+
   find(graph: Graph): Prepared {
     const hash = hashGraph(graph);
     const bucket = this.entries.get(hash);
@@ -98,8 +105,15 @@ class ProgramCache {
 
   private add(hash: number, graph: Graph): Prepared {
     const signature = new Signature(graph);
+    const began = performance.now();
     const compiled = compileGraph(graph);
     const prepared = { ...compiled, executable: this.device.prepare(compiled.program) };
+    const { instructions, arenaBytes } = compiled.program;
+    log("compile", () => {
+      const took = (performance.now() - began).toFixed(1);
+      return `${graph.order.length} nodes, ${instructions.length} instructions, ${arenaBytes} bytes of intermediate values, ${took} ms`;
+    });
+    log("program", () => printProgram(compiled.program));
     const bytes = 500 * graph.order.length + 2000 * compiled.program.instructions.length;
     this.entries.set(hash, [...(this.entries.get(hash) ?? []), { signature, prepared, bytes }]);
     this.bytes += bytes;

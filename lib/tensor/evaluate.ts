@@ -1,6 +1,7 @@
 /** Evaluation: from lazy tensors to a run of a program, and from a run's storages back to numbers. */
 import { allocate, bytesPerElement, type TypedArray } from "../base/dtype.js";
 import { DisposedError, StaleVariableError, TraceError } from "../base/errors.js";
+import { log } from "../base/log.js";
 import { format, sizeOf } from "../base/shape.js";
 import { becomeSource, node, sourceNode } from "../graph/op.js";
 import { type Graph, graphOf, type Update } from "../graph/signature.js";
@@ -59,6 +60,7 @@ export function submit(
   const results = outputs.map(({ shape, dtype }) => device.allocate(sizeOf(shape) * bytesPerElement[dtype]));
   const storages = prepared.places.map((place) => (place.kind === "output" ? results[place.index] : storageAt(place.position)));
   const ticket = device.run(prepared.executable, storages, uniforms);
+  log("run", () => `${ticket} on ${device.name}, ${prepared.program.instructions.length} instructions, ${device.pending} pending`);
   awaitTurn(device, ticket);
   return { ticket, results };
 }

@@ -26,7 +26,7 @@ class Addon : public Napi::Addon<Addon> {
   }
 
  private:
-  // { isa, isas, threads, kernels, tileOps, storageBytes }: what this build and this processor offer.
+  // { isa, isas, threads, kernels, tileOps, storageBytes, sharedBytes }: what this build and this processor offer.
   Napi::Value info(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     const KernelSet& set = active_kernels();
@@ -43,6 +43,7 @@ class Addon : public Napi::Addon<Addon> {
     for (const TileOpName& op : tile_op_names) tile_ops.Set(op.name, op.arity);
     result.Set("tileOps", tile_ops);
     result.Set("storageBytes", static_cast<double>(storage_pool().lent()));
+    result.Set("sharedBytes", static_cast<double>(Engine::get().shared_bytes()));
     return result;
   }
 

@@ -65,6 +65,7 @@ Napi::Function DeviceObject::define(Napi::Env env) {
       env, "Device",
       {InstanceMethod<&DeviceObject::run>("run"), InstanceMethod<&DeviceObject::wait>("wait"),
        InstanceMethod<&DeviceObject::settled>("settled"), InstanceMethod<&DeviceObject::take_failures>("takeFailures"),
+       InstanceMethod<&DeviceObject::record>("record"), InstanceMethod<&DeviceObject::take_timings>("takeTimings"),
        InstanceMethod<&DeviceObject::ref>("ref"), InstanceMethod<&DeviceObject::unref>("unref")});
 }
 
@@ -132,6 +133,25 @@ Napi::Value DeviceObject::take_failures(const Napi::CallbackInfo& info) {
     list.Set(i, object);
   }
   return list;
+}
+
+void DeviceObject::record(const Napi::CallbackInfo& info) {
+  queue_->record(static_cast<size_t>(to_integer(info[0], 0, 1e9, "most")));
+}
+
+// Run, instruction, start and duration in nanoseconds of each instruction recorded, one after the other.
+Napi::Value DeviceObject::take_timings(const Napi::CallbackInfo& info) {
+  const std::vector<Timing> timings = queue_->take_timings();
+  auto numbers = Napi::Float64Array::New(info.Env(), 4 * timings.size());
+  size_t i = 0;
+  for (const Timing& timing : timings) {
+    const std::chrono::nanoseconds start = timing.start.time_since_epoch();
+    numbers[i++] = static_cast<double>(timing.ticket);
+    numbers[i++] = timing.instruction;
+    numbers[i++] = static_cast<double>(start.count());
+    numbers[i++] = static_cast<double>(timing.duration.count());
+  }
+  return numbers;
 }
 
 void DeviceObject::ref(const Napi::CallbackInfo&) { herald_->keep_alive(true); }

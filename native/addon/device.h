@@ -8,8 +8,9 @@
 
 namespace nabla::addon {
 
-// new Device(onSettled): run(program, storages, uniforms) → ticket, wait(ticket), settled(), takeFailures(), and ref()
-// and unref() for whether the process must stay alive until onSettled has been called.
+// new Device(onSettled): run(program, storages, uniforms) → ticket, wait(ticket), settled(), takeFailures(),
+// record(most) and takeTimings(), and ref() and unref() for whether the process must stay alive until onSettled has
+// been called.
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
  public:
   static constexpr napi_type_tag kTag = {0x52c8a9d37e014fb6, 0xb7f6130a8d2e4c95};
@@ -26,6 +27,8 @@ class DeviceObject : public Napi::ObjectWrap<DeviceObject> {
   void wait(const Napi::CallbackInfo& info);
   Napi::Value settled(const Napi::CallbackInfo& info);
   Napi::Value take_failures(const Napi::CallbackInfo& info);
+  void record(const Napi::CallbackInfo& info);
+  Napi::Value take_timings(const Napi::CallbackInfo& info);
   void ref(const Napi::CallbackInfo& info);
   void unref(const Napi::CallbackInfo& info);
 

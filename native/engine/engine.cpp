@@ -65,8 +65,8 @@ Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> s
     throw std::invalid_argument("expected " + std::to_string(program->uniform_count()) + " uniforms but received " +
                                 std::to_string(uniforms.size()));
   check_storages(*program, storages);
-  Engine::get().enqueue(shared_from_this(),
-                        Run{submitted_ + 1, std::move(program), std::move(storages), std::move(uniforms)});
+  Engine::get().enqueue(shared_from_this(), Run{submitted_ + 1, std::move(program), std::move(storages),
+                                                std::move(uniforms), most_timings_ > 0});
   return ++submitted_;
 }
 
@@ -84,13 +84,26 @@ std::vector<FailedRun> Queue::take_failures() {
   return failures;
 }
 
+void Queue::record(size_t most) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  most_timings_ = most;
+  if (most > 0) timings_.clear();
+}
+
+std::vector<Timing> Queue::take_timings() {
+  std::vector<Timing> timings;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  timings.swap(timings_);
+  return timings;
+}
+
 void Queue::close() {
   is_closed_ = true;
   Engine::get().cancel(*this);
 }
 
 // The storages are let go before anybody hears of the end, so that they can be used at once.
-void Queue::settle(Run run, std::optional<RunFailure> failure) {
+void Queue::settle(Run run, std::optional<RunFailure> failure, const std::vector<Timing>& timings) {
   const std::vector<Buffer>& places = run.program->external();
   for (size_t i = 0; i < places.size(); ++i)
     if (places[i].kind == BufferKind::output) run.storages[i]->failure = failure;
@@ -99,6 +112,10 @@ void Queue::settle(Run run, std::optional<RunFailure> failure) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (failure) failures_.push_back({run.ticket, *failure});
+    for (size_t i = 0; i < timings.size() && timings_.size() < most_timings_; ++i) {
+      timings_.push_back(timings[i]);
+      timings_.back().ticket = run.ticket;
+    }
     settled_.store(run.ticket);
     if (waiters_ > 0) settled_changed_.notify_all();
   }
@@ -156,6 +173,7 @@ void Engine::conduct() {
   lower_priority();
   int team = threads();
   Interpreter interpreter(team);
+  std::vector<Timing> timings;  // of one run
   for (;;) {
     const auto start = std::chrono::steady_clock::now();
     while (ready_count_.load(std::memory_order_relaxed) == 0 && std::chrono::steady_clock::now() - start < kSpin) {
@@ -170,6 +188,7 @@ void Engine::conduct() {
           has_work_.wait(lock);
         else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout)
           interpreter.release_memory();
+        shared_bytes_ = interpreter.held_bytes();
       }
       is_asleep_ = false;
     }
@@ -180,10 +199,13 @@ void Engine::conduct() {
     for (size_t i = 0; i < places.size() && !failure; ++i)
       if (reads(places[i])) failure = run.storages[i]->failure;
     if (!failure && !queue->is_closed_) {
-      failure = interpreter.run(*run.program, run.storages, run.uniforms.data(), queue->is_closed_);
+      timings.clear();
+      failure = interpreter.run(*run.program, run.storages, run.uniforms.data(), queue->is_closed_,
+                                run.is_recorded ? &timings : nullptr);
       if (failure) failure->ticket = run.ticket;
+      shared_bytes_ = interpreter.held_bytes();
     }
-    queue->settle(std::move(run), failure);
+    queue->settle(std::move(run), failure, timings);
   }
 }
 

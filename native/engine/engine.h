@@ -25,6 +25,7 @@ struct Run {
   std::shared_ptr<Program> program;
   std::vector<StorageRef> storages;
   std::vector<double> uniforms;
+  bool is_recorded = false;
 };
 
 struct FailedRun {
@@ -32,7 +33,7 @@ struct FailedRun {
   RunFailure failure;
 };
 
-// An ordered list of runs. `submit`, `wait`, `take_failures` and `close` are for the thread that owns the queue.
+// An ordered list of runs. All but `settle` is for the thread that owns the queue.
 class Queue : public std::enable_shared_from_this<Queue> {
  public:
   // `on_settled` is called on the conductor after each run.
@@ -47,12 +48,17 @@ class Queue : public std::enable_shared_from_this<Queue> {
   Ticket settled() const { return settled_.load(std::memory_order_acquire); }
   std::vector<FailedRun> take_failures();
 
+  // Notes the first `most` instructions of the runs submitted from now on; 0 ends that.
+  void record(size_t most);
+  // Those of runs that have settled since `record`.
+  std::vector<Timing> take_timings();
+
   // Drops what has not begun. A run that has begun goes on to its next instruction, for nobody.
   void close();
 
  private:
   friend class Engine;
-  void settle(Run run, std::optional<RunFailure> failure);
+  void settle(Run run, std::optional<RunFailure> failure, const std::vector<Timing>& timings);
 
   std::function<void()> on_settled_;
   Ticket submitted_ = 0;
@@ -64,6 +70,8 @@ class Queue : public std::enable_shared_from_this<Queue> {
   std::condition_variable settled_changed_;
   int waiters_ = 0;
   std::vector<FailedRun> failures_;
+  size_t most_timings_ = 0;
+  std::vector<Timing> timings_;
 };
 
 class Engine {
@@ -74,6 +82,9 @@ class Engine {
   static constexpr int kMaxThreads = 256;
   void set_threads(int threads);
   int threads() const { return threads_.load(std::memory_order_relaxed); }
+
+  // Memory of intermediate values and workspaces, which all runs share.
+  size_t shared_bytes() const { return shared_bytes_.load(std::memory_order_relaxed); }
 
   void enqueue(const std::shared_ptr<Queue>& queue, Run run);
   void cancel(Queue& queue);
@@ -87,7 +98,7 @@ class Engine {
   std::mutex mutex_;
   std::condition_variable has_work_;
   std::list<std::shared_ptr<Queue>> ready_;  // those with runs, in turn
-  std::atomic<size_t> ready_count_{0};
+  std::atomic<size_t> ready_count_{0}, shared_bytes_{0};
   bool is_asleep_ = false, is_started_ = false;
 };
 

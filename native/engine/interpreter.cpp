@@ -74,7 +74,8 @@ void Interpreter::restore_states(const Program& program, const std::vector<Stora
 }
 
 std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<StorageRef>& storages,
-                                           const double* uniforms, const std::atomic<bool>& is_cancelled) {
+                                           const double* uniforms, const std::atomic<bool>& is_cancelled,
+                                           std::vector<Timing>* timings) {
   const Needs needs = needs_of(program);
   scratch_stride_ = needs.scratch / static_cast<size_t>(pool_.threads());
   try {
@@ -88,14 +89,15 @@ std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<S
   }
   save_states(program, storages);
   pool_.set_active(true);
-  std::optional<RunFailure> failure = walk(program, uniforms, is_cancelled);
+  std::optional<RunFailure> failure = walk(program, uniforms, is_cancelled, timings);
   pool_.set_active(false);
   if (failure) restore_states(program, storages);
   return failure;
 }
 
 std::optional<RunFailure> Interpreter::walk(Program& program, const double* uniforms,
-                                            const std::atomic<bool>& is_cancelled) {
+                                            const std::atomic<bool>& is_cancelled, std::vector<Timing>* timings) {
+  using Clock = std::chrono::steady_clock;
   std::vector<Instruction>& instructions = program.instructions();
   int64_t iterations[kMaxLoops] = {};
   int depth = 0;
@@ -118,7 +120,9 @@ std::optional<RunFailure> Interpreter::walk(Program& program, const double* unif
         bind(ins, iterations);
         ins.call.uniforms = uniforms;
         RunFailure failure{RunFailure::Code::index, 0, i, 0, 0};
+        const Clock::time_point start = timings == nullptr ? Clock::time_point() : Clock::now();
         if (!call(ins, failure)) return failure;
+        if (timings != nullptr) timings->push_back({0, i, start, Clock::now() - start});
         break;
     }
   }

@@ -2,6 +2,7 @@
 // the pool. Owns the memory that all runs share.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <vector>
 
@@ -9,6 +10,14 @@
 #include "engine/program.h"
 
 namespace nabla {
+
+// When an instruction ran.
+struct Timing {
+  uint64_t ticket;
+  int instruction;
+  std::chrono::steady_clock::time_point start;
+  std::chrono::nanoseconds duration;
+};
 
 class Interpreter {
  public:
@@ -18,9 +27,9 @@ class Interpreter {
 
   // Runs `program` on the storages of its external places. Returns where and why it stopped (the ticket left open),
   // with every state as it was; or nothing, also when `is_cancelled` turned true, which leaves outputs and states
-  // undefined.
+  // undefined. Adds to `timings`, if given, each instruction that ran, the ticket left open.
   std::optional<RunFailure> run(Program& program, const std::vector<StorageRef>& storages, const double* uniforms,
-                                const std::atomic<bool>& is_cancelled);
+                                const std::atomic<bool>& is_cancelled, std::vector<Timing>* timings = nullptr);
 
   size_t held_bytes() const { return arena_.bytes() + workspace_.bytes() + scratch_.bytes() + saved_.bytes(); }
   void release_memory();
@@ -36,7 +45,8 @@ class Interpreter {
   void reserve(const Needs& needs);
   void save_states(const Program& program, const std::vector<StorageRef>& storages);
   void restore_states(const Program& program, const std::vector<StorageRef>& storages);
-  std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled);
+  std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled,
+                                 std::vector<Timing>* timings);
   void bind(Instruction& instruction, const int64_t* iterations);
   bool call(const Instruction& instruction, RunFailure& failure);
 

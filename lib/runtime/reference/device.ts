@@ -6,7 +6,16 @@
  */
 import { arrayOf, bytesPerElement, type TypedArray } from "../../base/dtype.js";
 import { DeviceError, type NablaError, OutOfMemoryError } from "../../base/errors.js";
-import { type Device, type Executable, failureError, type Storage, type Ticket } from "../device.js";
+import {
+  type Device,
+  type DeviceStats,
+  type Executable,
+  failureError,
+  type InstructionRecord,
+  maxRecords,
+  type Storage,
+  type Ticket,
+} from "../device.js";
 import { isKernelName, kernels } from "../kernels.js";
 import type { BufferSpec, Program } from "../program.js";
 import { interpret } from "./interpret.js";
@@ -63,10 +72,19 @@ export class ReferenceDevice implements Device {
   /** Always 0: a run has ended when `run` returns. */
   readonly pending = 0;
   private lastTicket: Ticket = 0;
+  private storageBytes = 0;
+  /** Unreachable storages count as freed. */
+  private readonly lost = new FinalizationRegistry<number>((bytes) => {
+    this.storageBytes -= bytes;
+  });
+  private records: InstructionRecord[] | null = null;
   private readonly failures = new Map<Ticket, NablaError>();
 
   allocate(bytes: number): Storage {
-    return new ReferenceStorage(this, bytes);
+    const storage = new ReferenceStorage(this, bytes);
+    this.storageBytes += bytes;
+    this.lost.register(storage, bytes, storage);
+    return storage;
   }
 
   write(storage: Storage, source: TypedArray): void {
@@ -81,7 +99,11 @@ export class ReferenceDevice implements Device {
   }
 
   free(storage: Storage): void {
-    this.owned(storage).memory = null;
+    const own = this.owned(storage);
+    if (own.memory === null) return;
+    own.memory = null;
+    this.storageBytes -= own.bytes;
+    this.lost.unregister(own);
   }
 
   prepare(program: Program): Executable {
@@ -111,7 +133,7 @@ export class ReferenceDevice implements Device {
       placed
         .filter(({ kind }) => kind !== "output")
         .map((buffer) => at(buffer).failure)
-        .find((failure) => failure !== null) ?? this.attempt(executable, memory, uniforms);
+        .find((failure) => failure !== null) ?? this.attempt(executable, memory, uniforms, ticket);
     if (failure !== null) this.failures.set(ticket, failure);
     for (const buffer of placed) if (buffer.kind === "output") at(buffer).failure = failure;
     return ticket;
@@ -128,12 +150,40 @@ export class ReferenceDevice implements Device {
     if (failure !== undefined) throw failure;
   }
 
+  stats(): DeviceStats {
+    return { storageBytes: this.storageBytes, sharedBytes: 0, submitted: this.lastTicket, pending: 0 };
+  }
+
+  startRecording(): void {
+    this.records = [];
+  }
+
+  stopRecording(): InstructionRecord[] {
+    const records = this.records ?? [];
+    this.records = null;
+    return records;
+  }
+
   /** Runs a program; if it fails, states are as they were and the failure is returned. */
-  private attempt({ program, fallible }: ReferenceExecutable, memory: readonly TypedArray[], uniforms: Float64Array): NablaError | null {
+  private attempt(
+    { program, fallible }: ReferenceExecutable,
+    memory: readonly TypedArray[],
+    uniforms: Float64Array,
+    run: Ticket,
+  ): NablaError | null {
     const states = memory
       .filter((_, i) => fallible && program.buffers[i].kind === "state")
       .map((state) => ({ state, before: state.slice() }));
-    const failure = interpret(program, memory, uniforms);
+    const { records } = this;
+    const failure = interpret(
+      program,
+      memory,
+      uniforms,
+      records &&
+        ((instruction, start, duration) => {
+          if (records.length < maxRecords) records.push({ run, program, instruction, start, duration });
+        }),
+    );
     if (failure === null) return null;
     for (const { state, before } of states) state.set(before);
     return failureError(program, failure);

@@ -7,8 +7,16 @@ import { IndexFailure, type Operand } from "./operand.js";
 import { table } from "./table.js";
 import { runTile } from "./tile.js";
 
+/** Told of every instruction that has run: its position, and when it started and how long it took in milliseconds. */
+export type Observer = (instruction: number, start: number, duration: number) => void;
+
 /** Runs `program` with `memory[i]` holding buffer i; null, or where and why it stopped. */
-export function interpret(program: Program, memory: readonly TypedArray[], uniforms: Float64Array): RunFailure | null {
+export function interpret(
+  program: Program,
+  memory: readonly TypedArray[],
+  uniforms: Float64Array,
+  observe: Observer | null = null,
+): RunFailure | null {
   const { instructions, buffers } = program;
   /** Count, number of the present iteration and first instruction of each loop entered, outermost first. */
   const loops: { count: number; iteration: number; first: number }[] = [];
@@ -31,15 +39,23 @@ export function interpret(program: Program, memory: readonly TypedArray[], unifo
       if (++loop.iteration < loop.count) i = loop.first - 1;
       else loops.pop();
     } else {
+      const start = observe === null ? 0 : now();
       try {
         execute(instructions[i], bind, uniforms);
       } catch (error) {
         if (!(error instanceof IndexFailure)) throw error;
         return { instruction: i, code: "index", value: error.value, limit: error.limit };
       }
+      observe?.(i, start, now() - start);
     }
   }
   return null;
+}
+
+/** Milliseconds on the clock of `process.hrtime`. */
+function now(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
 }
 
 function execute({ kernel, inputs, outputs, attrs, tile }: Instruction, bind: (view: View) => Operand, uniforms: Float64Array): void {
