@@ -1,13 +1,11 @@
 /** Builds what a clone needs to run: the native addon (CMake, through cmake-js), the TypeScript layer and the examples. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync, utimesSync } from "node:fs";
-import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const require = createRequire(import.meta.url);
 
 /** The oldest CMake that reads CMakeLists.txt. */
 const oldestCMake = [3, 22];
@@ -15,19 +13,21 @@ const oldestCMake = [3, 22];
 /** Builds whatever is older than its sources, in order. Where it cannot, the process ends with a sentence that says why. */
 export async function build() {
   const addon = { folder: "build/Release", extension: ".node", sources: ["native", "CMakeLists.txt"] };
-  const library = { folder: "dist", extension: ".js", sources: ["lib", "tsconfig.json"] };
-  const examples = { folder: "dist/examples", extension: ".js", sources: ["lib", "examples", "tsconfig.json", "tsconfig.examples.json"] };
+  const library = { folder: "dist", extension: ".js", sources: ["lib", "tsconfig.json", "rolldown.config.mjs"] };
+  const examples = { folder: "build/examples", extension: ".js", sources: ["lib", "examples", "tsconfig.json", "tsconfig.examples.json"] };
 
   if (isStale(addon)) {
     const missing = [missingCompiler(), missingCMake()].filter((sentence) => sentence !== null);
     if (missing.length > 0) stop(missing);
     const jobs = String(availableParallelism());
-    await stage(`compiling the native part, ${jobs} jobs`, "cmake-js/bin/cmake-js", ["build", "--parallel", jobs]);
+    await stage(`compiling the native part, ${jobs} jobs`, ["cmake-js/bin/cmake-js", "build", "--parallel", jobs]);
     const now = new Date(); // CMake leaves the addon as it is where a change did not matter
     for (const file of outputs(addon)) utimesSync(file, now, now);
   }
-  if (isStale(library)) await stage("compiling the TypeScript part", "typescript/bin/tsc", ["-p", "tsconfig.json"]);
-  if (isStale(examples)) await stage("compiling the examples", "typescript/bin/tsc", ["-p", "tsconfig.examples.json"]);
+  if (isStale(library)) {
+    await stage("compiling the TypeScript part", ["typescript/bin/tsc", "-p", "tsconfig.json"], ["rolldown/bin/cli.mjs", "-c"]);
+  }
+  if (isStale(examples)) await stage("compiling the examples", ["typescript/bin/tsc", "-p", "tsconfig.examples.json"]);
 }
 
 /** Ends the process with sentences instead of a stack trace. */
@@ -56,25 +56,29 @@ function filesIn(path) {
   return readdirSync(path).flatMap((name) => filesIn(join(path, name)));
 }
 
-/** Runs a tool of node_modules; shows one line, and all that the tool said only if it fails. */
-async function stage(title, tool, args) {
-  let program;
-  try {
-    program = require.resolve(tool);
-  } catch {
-    stop([`${tool.split("/")[0]}, which builds it, is not installed: run npm install without --omit=dev.`]);
-  }
+/** Runs tools of node_modules, one after the other; shows one line, and all that a tool said only if it fails. */
+async function stage(title, ...commands) {
   const start = performance.now();
   console.log(`nabla: ${title} …`);
+  for (const [tool, ...args] of commands) {
+    const { code, said } = await run(tool, args);
+    if (code === 0) continue;
+    process.stderr.write(said);
+    stop([`${title} failed; the reason stands above.`]);
+  }
+  console.log(`nabla: done in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+}
+
+async function run(tool, args) {
+  const program = join(root, "node_modules", tool);
+  if (!existsSync(program)) {
+    stop([`${tool.split("/")[0]}, which builds it, is not installed: run npm install without --omit=dev.`]);
+  }
   const child = spawn(process.execPath, [program, ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
   const said = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => said.push(chunk));
   const code = await new Promise((resolve) => child.on("close", resolve));
-  if (code !== 0) {
-    process.stderr.write(Buffer.concat(said));
-    stop([`${title} failed; the reason stands above.`]);
-  }
-  console.log(`nabla: done in ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return { code, said: Buffer.concat(said) };
 }
 
 /** How to get a C++ compiler, and CMake, by platform. */

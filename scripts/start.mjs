@@ -1,7 +1,7 @@
 /** `npm start`: trains LeNet-5 on the MNIST digits, after building what is older than its sources. Passes its arguments on. */
 import "./node-version.mjs";
 
-const example = new URL("../dist/examples/lenet-mnist.js", import.meta.url);
+const example = new URL("../build/examples/lenet-mnist.js", import.meta.url);
 
 import("./build.mjs").then(async ({ build, stop }) => {
   await build();
