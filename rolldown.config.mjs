@@ -17,6 +17,7 @@ export default defineConfig({
   output: {
     dir: "dist",
     sourcemap: true,
+    keepNames: true,
     // One folder deep, like every module of lib/: what is found from import.meta.url lies where it did.
     chunkFileNames: "lib/[name].js",
     codeSplitting: { groups: [{ name: "nabla" }] },
