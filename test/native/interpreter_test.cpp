@@ -239,11 +239,11 @@ TEST_P(EveryThreadCount, Reduce) {
   for (const double* cut : cuts) {
     const double outer = cut[0], n = cut[1], inner = cut[2], size = outer * n * inner;
     for (const double op : {0, 1}) {
-      ProgramSpec p;
-      p.buffers = {{kInput, kF32, size, 0}, {kOutput, kF32, outer * inner, 1}};
-      TileSpec tile{kF32, {size}, {{"load", {0}}, {"mul", {0, 0}}, {"sub", {0, 1}}}, {2}};
-      p.instructions = {{"reduce", {whole(1, {outer * inner})}, {whole(0, {size})}, {op, outer, n, inner}, tile}};
-      expect_same_bits(p);
+      const TileSpec tile{kF32, {size}, {{"load", {0}}, {"mul", {0, 0}}, {"sub", {0, 1}}}, {2}};
+      expect_same_bits({0,
+                        0,
+                        {{kInput, kF32, size, 0}, {kOutput, kF32, outer * inner, 1}},
+                        {{"reduce", {whole(1, {outer * inner})}, {whole(0, {size})}, {op, outer, n, inner}, tile}}});
     }
   }
 }
