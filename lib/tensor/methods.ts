@@ -9,6 +9,8 @@ import * as ops from "../ops/index.js";
 import type { ReduceOptions } from "../ops/reduce.js";
 import { dispose, read, readNow, ready } from "./evaluate.js";
 
+export type { Tensor }; // keeps the import in the declarations, from which the augmentation below hides it
+
 /** Nested arrays of numbers, as deep as the tensor has axes. */
 export type Nested = number | boolean | Nested[];
 
