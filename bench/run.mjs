@@ -7,6 +7,7 @@ import { nabla, peers } from "./contenders/index.mjs";
 import { toJson, toLine } from "./harness/compare.mjs";
 import { describeMachine, measurePeak } from "./harness/machine.mjs";
 import * as eventloop from "./suites/eventloop.mjs";
+import { conv, gemm } from "./suites/kernels.mjs";
 import * as overhead from "./suites/overhead.mjs";
 import * as train from "./suites/train.mjs";
 
@@ -18,11 +19,11 @@ import * as train from "./suites/train.mjs";
  * @property {number} threads
  * @property {number} rounds
  * @property {number} seconds of each round
- * @property {{ gflops: number, gbytes: number } | null} peak
+ * @property {import("./harness/machine.mjs").Peak | null} peak
  */
 
 /** @type {Record<string, { cases: string[], run: (session: Session) => AsyncIterable<import("./harness/compare.mjs").Row> }>} */
-const suites = { train, overhead, eventloop };
+const suites = { gemm, conv, train, overhead, eventloop };
 
 const usage = `npm run bench -- SUITE [options]     SUITE: ${Object.keys(suites).join(", ")}
   --json FILE     append one line a comparison to FILE
@@ -66,7 +67,11 @@ const contenders = [nabla, ...chosen].filter(({ name, absent }) => {
   return reason === null;
 });
 const peak = measurePeak(threads);
-console.log(peak ? `${threads} threads: ${peak.gflops} GFLOP/s, ${peak.gbytes} GB/s at best\n` : "no roof: needs a C++ compiler\n");
+console.log(
+  peak
+    ? `${threads} threads: ${peak.gflops} GFLOP/s, ${peak.streams.at(-1)?.gbytes} GB/s of memory at best\n`
+    : "no roof: needs a C++ compiler\n",
+);
 
 console.log(toLine("titles"));
 if (options.json) mkdirSync(dirname(options.json), { recursive: true });

@@ -1,11 +1,15 @@
 /** Who can be measured, how each is started, and which settings of it are tried: the best one counts. */
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { compileProgram } from "../harness/native.mjs";
 
-/** @import { Workload } from "../workloads.mjs" */
+/**
+ * @import { Kernel } from "../kernels.mjs"
+ * @import { Workload } from "../workloads.mjs"
+ */
 
 /**
  * @typedef {object} Setting one way to start a contender
@@ -17,7 +21,7 @@ import { fileURLToPath } from "node:url";
  * @typedef {object} Contender
  * @property {string} name
  * @property {() => string | null} absent null, or what is missing and how to get it
- * @property {(threads: number, workload?: Workload) => Setting[]} settings
+ * @property {(threads: number, workload?: Workload | Kernel) => Setting[]} settings none where the workload is not its own
  * @property {boolean} hasEventLoop
  */
 
@@ -27,15 +31,16 @@ const require = createRequire(import.meta.url);
 /**
  * @param {Pick<Contender, "name" | "absent">} who
  * @param {string} file
- * @param {{ args?: string[], env?: Record<string, string> }} start
+ * @param {{ args?: string[], env?: Record<string, string>, does?: (workload: Workload | Kernel) => boolean }} start
  * @returns {Contender}
  */
-const javaScript = (who, file, { args = [], env = {} }) => ({
+const javaScript = (who, file, { args = [], env = {}, does = (workload) => "layers" in workload }) => ({
   ...who,
   hasEventLoop: true,
-  settings: (threads) => [
-    { label: "", command: process.execPath, args: [path(file), ...args], env: { ...env, NABLA_THREADS: String(threads) } },
-  ],
+  settings: (threads, workload) =>
+    workload === undefined || does(workload)
+      ? [{ label: "", command: process.execPath, args: [path(file), ...args], env: { ...env, NABLA_THREADS: String(threads) } }]
+      : [],
 });
 
 const built = () => {
@@ -77,17 +82,71 @@ const pytorch = {
       env,
     });
     const settings = [setting("pinned", "contiguous", pinned), setting("defaults", "contiguous", base)];
+    if (workload !== undefined && "op" in workload) return [];
     const hasImages = workload?.layers.some(({ kind }) => kind === "conv2d");
     return hasImages ? [...settings, setting("channels last", "channels_last", pinned)] : settings;
   },
 };
 
+/**
+ * A peer in C++, built against a package of Debian's; its workloads are arguments of the program.
+ * @param {string} name
+ * @param {string} library
+ * @param {string} package_
+ * @param {(threads: number, kernel: Kernel) => { label: string, args: string[], env: Record<string, string> }[]} settings
+ * @returns {Contender}
+ */
+function cPlusPlus(name, library, package_, settings) {
+  const program = () => compileProgram(name, path(`${name}.cpp`), [library]);
+  return {
+    name,
+    hasEventLoop: false,
+    absent() {
+      try {
+        program();
+        return null;
+      } catch (error) {
+        const { stderr = "" } = /** @type {{ stderr?: Buffer }} */ (error);
+        return `${package_} or a C++ compiler is not installed: run bench/setup; ${String(stderr).split("\n")[0]}`;
+      }
+    },
+    settings: (threads, workload) =>
+      workload !== undefined && "op" in workload ? settings(threads, workload).map((setting) => ({ ...setting, command: program() })) : [],
+  };
+}
+
+const onednn = cPlusPlus("onednn", "-ldnnl", "libdnnl-dev", (threads, { op, pass = "", size }) => {
+  const env = { OMP_NUM_THREADS: String(threads), OMP_PROC_BIND: "true", OMP_PLACES: "cores" };
+  const { m, n, k, c, h, r, s, p, g } = size;
+  if (op === "conv") return [{ label: "", args: [op, pass, ...[n, c, h, k, r, s, p, g].map(String)], env }];
+  if (op !== "gemm") return [];
+  const products = { plain: "row-major", any: "packed beforehand" };
+  return Object.entries(products).map(([layout, label]) => ({ label, args: [op, layout, ...[m, n, k].map(String)], env }));
+});
+
+const openblas = cPlusPlus("openblas", "-lopenblas", "libopenblas-dev", (threads, { op, size: { m, n, k } }) => {
+  if (op !== "gemm") return [];
+  /** @type {Record<string, string>} */
+  const tuned = hasAvx512() ? { OPENBLAS_CORETYPE: "SkylakeX" } : {};
+  const env = { ...tuned, OPENBLAS_NUM_THREADS: String(threads), OMP_NUM_THREADS: String(threads) };
+  const args = [m, n, k].map(String);
+  const withOpenMp = "/usr/lib/x86_64-linux-gnu/openblas-openmp";
+  const pinned = { ...env, LD_LIBRARY_PATH: withOpenMp, OMP_PROC_BIND: "true", OMP_PLACES: "cores" };
+  const settings = [{ label: "own threads", args, env }];
+  return threads > 1 && existsSync(withOpenMp) ? [...settings, { label: "OpenMP", args, env: pinned }] : settings;
+});
+
 /** The library itself, and what it is compared with. */
-export const nabla = javaScript({ name: "nabla", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "cpu" } });
+export const nabla = javaScript({ name: "nabla", absent: built }, "nabla.mjs", {
+  env: { NABLA_DEVICE: "cpu" },
+  does: () => true,
+});
 /** @type {Contender[]} */
 export const peers = [
   javaScript({ name: "reference", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "reference" } }),
   javaScript({ name: "tfjs-cpu", absent: installed("@tensorflow/tfjs") }, "tfjs.mjs", { args: ["cpu"] }),
   javaScript({ name: "tfjs-wasm", absent: installed("@tensorflow/tfjs-backend-wasm") }, "tfjs.mjs", { args: ["wasm"] }),
   pytorch,
+  onednn,
+  openblas,
 ];

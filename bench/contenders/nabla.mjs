@@ -1,5 +1,6 @@
 /** nabla through its public API; NABLA_DEVICE and NABLA_THREADS say on what. */
 import { labels } from "../workloads.mjs";
+import { prepareKernel } from "./nabla-kernels.mjs";
 import { serve } from "./serve.mjs";
 
 /** Steps submitted before the first is awaited: the loop that `fit` runs. */
@@ -7,49 +8,19 @@ const ahead = 2;
 
 /** @typedef {import("../../lib/index.js").Tensor} Tensor */
 
-/** @type {import("./serve.mjs").Contender<typeof import("../../lib/index.js")>} */
+/**
+ * @import { Kernel } from "../kernels.mjs"
+ * @import { Workload } from "../workloads.mjs"
+ * @typedef {typeof import("../../lib/index.js")} Library
+ */
+
+/** @type {import("./serve.mjs").Contender<Library, Workload | Kernel>} */
 const contender = {
   load: () => import(new URL("../../dist/index.js", import.meta.url).href),
 
-  prepare({ compile, losses, nn, optim, randn, setSeed, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
-    setSeed(0);
-    const [batch] = input;
-    const x = randn(input, { seed: 0 });
-    const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
-    const model = nn.sequential(
-      ...layers.map((layer) => {
-        switch (layer.kind) {
-          case "linear":
-            return nn.linear(layer.in, layer.out);
-          case "conv2d":
-            return nn.conv2d(layer.in, layer.out, { kernel: layer.kernel, padding: layer.padding });
-          case "maxPool2d":
-            return nn.maxPool2d(layer.window);
-          default:
-            return nn[layer.kind]();
-        }
-      }),
-    );
-    const optimizer = optim[kind](model.parameters(), { lr });
-    const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
-      const cost = losses[loss](model.forward(inputs), targets);
-      optimizer.minimize(cost);
-      return cost;
-    });
-    /** @type {Tensor} */
-    let last;
-    return {
-      parameters: model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0),
-      async run(steps) {
-        const pending = [];
-        for (let i = 0; i < steps; i++) {
-          pending.push(step(x, y));
-          if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
-        }
-        for (const result of pending) last = await result;
-      },
-      loss: () => last.item(),
-    };
+  prepare(library, workload) {
+    library.setSeed(0);
+    return "op" in workload ? prepareKernel(library, workload) : prepareTraining(library, workload);
   },
 
   express({ ones }, ops) {
@@ -59,5 +30,50 @@ const contender = {
     return h;
   },
 };
+
+/**
+ * @param {Library} library
+ * @param {Workload} workload
+ * @returns {import("./serve.mjs").Training}
+ */
+function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
+  const [batch] = input;
+  const x = randn(input, { seed: 0 });
+  const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
+  const model = nn.sequential(
+    ...layers.map((layer) => {
+      switch (layer.kind) {
+        case "linear":
+          return nn.linear(layer.in, layer.out);
+        case "conv2d":
+          return nn.conv2d(layer.in, layer.out, { kernel: layer.kernel, padding: layer.padding });
+        case "maxPool2d":
+          return nn.maxPool2d(layer.window);
+        default:
+          return nn[layer.kind]();
+      }
+    }),
+  );
+  const optimizer = optim[kind](model.parameters(), { lr });
+  const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
+    const cost = losses[loss](model.forward(inputs), targets);
+    optimizer.minimize(cost);
+    return cost;
+  });
+  /** @type {Tensor} */
+  let last;
+  return {
+    parameters: model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0),
+    async run(steps) {
+      const pending = [];
+      for (let i = 0; i < steps; i++) {
+        pending.push(step(x, y));
+        if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
+      }
+      for (const result of pending) last = await result;
+    },
+    loss: () => last.item(),
+  };
+}
 
 await serve(contender);

@@ -74,7 +74,7 @@ for line in sys.stdin:
     elif name == "run":
         wall, cpu = time.perf_counter(), time.thread_time()
         training.run(command["steps"])
-        reply(ms=1e3 * (time.perf_counter() - wall), cpuMs=1e3 * (time.thread_time() - cpu))
+        reply(ms=1e3 * (time.perf_counter() - wall), cpuMs=1e3 * (time.thread_time() - cpu), steps=command["steps"])
     elif name == "loss":
         reply(loss=training.last.item())
     elif name == "express":

@@ -9,25 +9,26 @@ import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { createInterface } from "node:readline";
 
 /**
- * @import { Workload } from "../workloads.mjs"
- *
  * @typedef {object} Training
- * @property {number} parameters how many numbers the model learns
- * @property {(steps: number) => Promise<void> | void} run does whole training steps, ended when it returns
- * @property {() => Promise<number> | number} loss the loss of the last step
+ * @property {number} [parameters] how many numbers the model learns
+ * @property {(steps: number) => Promise<number | void> | number | void} run does whole steps, ended when it returns; gives their
+ *   number if it is another one
+ * @property {() => Promise<number> | number} [loss] the loss of the last step
  */
 
 /**
  * @template Library
+ * @template [Work=import("../workloads.mjs").Workload]
  * @typedef {object} Contender
  * @property {() => Promise<Library>} load imports the library; timed
- * @property {(library: Library, workload: Workload) => Promise<Training> | Training} prepare builds model, data and optimizer
+ * @property {(library: Library, workload: Work) => Promise<Training> | Training} prepare builds model, data and optimizer, or a kernel
  * @property {(library: Library, ops: number) => unknown} express writes that many dependent small operations
  */
 
 /**
  * @template Library
- * @param {Contender<Library>} contender
+ * @template Work
+ * @param {Contender<Library, Work>} contender
  */
 export async function serve(contender) {
   const start = performance.now();
@@ -41,16 +42,15 @@ export async function serve(contender) {
     async prepare({ workload }) {
       training = await contender.prepare(library, workload);
       await training.run(1);
-      const loss = await training.loss();
-      return { parameters: training.parameters, loss };
+      return { parameters: training.parameters, loss: await training.loss?.() };
     },
     async run({ steps }) {
       const [wall, cpu] = [performance.now(), threadMilliseconds()];
-      await training.run(steps);
-      return { ms: performance.now() - wall, cpuMs: threadMilliseconds() - cpu };
+      const done = (await training.run(steps)) ?? steps;
+      return { ms: performance.now() - wall, cpuMs: threadMilliseconds() - cpu, steps: done };
     },
     async loss() {
-      return { loss: await training.loss() };
+      return { loss: await training.loss?.() };
     },
     async delay({ seconds }) {
       const histogram = monitorEventLoopDelay({ resolution: 1 });

@@ -4,6 +4,7 @@ import { ContenderProcess } from "./process.mjs";
 /**
  * @import { Setting } from "../contenders/index.mjs"
  * @import { Workload } from "../workloads.mjs"
+ * @import { Kernel } from "../kernels.mjs"
  */
 
 /**
@@ -21,7 +22,8 @@ export class Runner {
   series = { stepMs: [], cpuMs: [] };
   stepMs = Number.NaN;
   #process;
-  #firstLoss = Number.NaN;
+  /** @type {number | undefined} */
+  #firstLoss;
 
   /** @param {Setting} setting */
   constructor(setting) {
@@ -29,18 +31,19 @@ export class Runner {
   }
 
   /**
-   * Builds the model and warms up, for some steps and for some time, as compilers of JavaScript need both; throws if
-   * this contender cannot do the workload, or builds another model.
-   * @param {Workload} workload
+   * Builds the model or the kernel and warms up, for some steps and for some time, as compilers of JavaScript need both; throws
+   * if this contender cannot do the workload, or builds another model.
+   * @param {Workload | Kernel} workload
    * @param {number} seconds
    */
   async prepare(workload, seconds) {
     await this.#process.started();
     const { parameters, loss } = await this.#process.ask("prepare", { workload });
-    if (parameters !== workload.parameters) throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
+    if ("parameters" in workload && parameters !== workload.parameters)
+      throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
     this.#firstLoss = loss;
-    const { ms } = await this.#process.ask("run", { steps: warmUpSteps });
-    this.stepMs = ms / warmUpSteps;
+    const { ms, steps } = await this.#process.ask("run", { steps: warmUpSteps });
+    this.stepMs = ms / steps;
     const left = seconds - ms / 1000;
     if (left > 0) await this.#run(left);
   }
@@ -57,14 +60,14 @@ export class Runner {
    * @param {number} seconds
    */
   async #run(seconds) {
-    const steps = Math.max(1, Math.ceil((seconds * 1000) / this.stepMs));
-    const { ms, cpuMs } = await this.#process.ask("run", { steps });
+    const { ms, cpuMs, steps } = await this.#process.ask("run", { steps: Math.max(1, Math.ceil((seconds * 1000) / this.stepMs)) });
     this.stepMs = ms / steps;
     return { stepMs: this.stepMs, cpuMs: cpuMs / steps };
   }
 
-  /** Throws unless the loss has fallen since the first step: a contender that does not learn does not do the work. */
+  /** Throws unless the loss, where there is one, has fallen since the first step: a contender that does not learn does not do the work. */
   async checkLearning() {
+    if (this.#firstLoss === undefined) return;
     const { loss } = await this.#process.ask("loss");
     if (!(loss < this.#firstLoss)) throw new Error(`does not learn: loss ${this.#firstLoss} → ${loss}`);
   }

@@ -1,7 +1,7 @@
 /** Whole training steps of real networks: samples a second, roof by the multiply-adds that a step cannot do without. */
 import { compare } from "../harness/compare.mjs";
-import { median, noise } from "../harness/rounds.mjs";
-import { together } from "../harness/together.mjs";
+import { leastSeconds } from "../harness/machine.mjs";
+import { figureOf, together } from "../harness/together.mjs";
 import { stepFlops, workloads } from "../workloads.mjs";
 
 export const cases = ["mlp_sgd", "mlp_adam", "lenet5_sgd", "lenet5_adam"];
@@ -12,13 +12,9 @@ export async function* run({ cases: chosen, contenders, threads, rounds, seconds
     const workload = workloads[name];
     const batch = workload.input[0];
     const results = await together(contenders, { workload, threads, rounds, seconds });
-    const throughput = results.map(({ peer, series, note }) => ({
-      peer,
-      measured:
-        series === null ? { value: null, note } : { value: (1000 * batch) / median(series.stepMs), noise: noise(series.stepMs), note },
-    }));
+    const throughput = results.map((result) => ({ peer: result.peer, measured: figureOf(result, (ms) => (1000 * batch) / ms) }));
     const own = throughput.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
-    const bound = peak && (peak.gflops * 1e9 * batch) / stepFlops(workload);
+    const bound = peak && batch / leastSeconds(peak, { flops: stepFlops(workload) });
     const what = { suite: "train", case: name, threads, metric: "throughput", unit: "samples/s" };
     for (const { peer, measured } of throughput) {
       if (peer !== "nabla") yield compare(what, { own, peer, other: measured, bound, moreIsBetter: true });

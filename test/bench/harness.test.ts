@@ -1,7 +1,9 @@
 /** The benchmark's own arithmetic: a ratio turned the wrong way round would praise what is slow. */
 import { describe, expect, test } from "vitest";
 import { compare, toJson } from "../../bench/harness/compare.mjs";
+import { leastSeconds } from "../../bench/harness/machine.mjs";
 import { median, noise } from "../../bench/harness/rounds.mjs";
+import { conv, gemm } from "../../bench/kernels.mjs";
 import { labels, stepFlops, workloads } from "../../bench/workloads.mjs";
 
 const what = { suite: "train", case: "mlp_sgd", threads: 2, metric: "throughput", unit: "samples/s" };
@@ -44,4 +46,25 @@ test("labels are within the classes, balanced, and the same every time", () => {
   for (const label of drawn) counts[label]++;
   expect(counts).toHaveLength(10);
   for (const count of counts) expect(Math.abs(count - 1000)).toBeLessThan(150); // 5 standard deviations
+});
+
+test("a kernel's operations and bytes, counted by hand", () => {
+  expect(gemm["1x1000x2048"]).toMatchObject({ flops: 2 * 1000 * 2048, bytes: 4 * (2048 + 2048 * 1000 + 1000) });
+  expect(conv["down/forward"].flops).toBe(2 * 8 * 14 * 14 * 256 * 128 * 9);
+  expect(conv["dw_32/backward-data"].flops).toBe(2 * 8 * 112 * 112 * 32 * 9); // one input channel a filter
+  expect(conv["stem/backward-weights"].bytes).toBe(4 * (8 * 224 * 224 * 3 + 64 * 3 * 49 + 8 * 112 * 112 * 64));
+});
+
+test("a bound is the slower of arithmetic and memory, at the rate of the smallest cache that holds the operands", () => {
+  const peak = {
+    gflops: 100,
+    streams: [
+      { bytes: 1e4, gbytes: 400 },
+      { bytes: 1e6, gbytes: 200 },
+      { bytes: 1e8, gbytes: 50 },
+    ],
+  };
+  expect(leastSeconds(peak, { flops: 1e9 })).toBeCloseTo(0.01, 12);
+  expect(leastSeconds(peak, { flops: 1e3, bytes: 1e6 })).toBeCloseTo(1e6 / 200e9, 15);
+  expect(leastSeconds(peak, { bytes: 1e10 })).toBeCloseTo(0.2, 12);
 });
