@@ -28,17 +28,21 @@ export function tensor(value: TensorLike, { dtype, shape }: DTypeOptions & { sha
 }
 
 /** A tensor of `shape` filled with one number. */
-export function full(shape: Shape, value: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
-  checkShape("full", shape);
-  return constant(value, dtype, shape);
+export function full(shape: Shape, value: number, options?: DTypeOptions): Tensor {
+  return filled("full", shape, value, options);
 }
 
 export function zeros(shape: Shape, options?: DTypeOptions): Tensor {
-  return full(shape, 0, options);
+  return filled("zeros", shape, 0, options);
 }
 
 export function ones(shape: Shape, options?: DTypeOptions): Tensor {
-  return full(shape, 1, options);
+  return filled("ones", shape, 1, options);
+}
+
+function filled(op: string, shape: Shape, value: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+  checkShape(op, shape);
+  return constant(value, dtype, shape);
 }
 
 /** Zeros of the shape and dtype of `x`. */

@@ -279,8 +279,10 @@ export const snapshotOp = defineOp({
 });
 
 /** x clipped to [low, high]. */
-export function clip(x: TensorLike, low: number, high: number): Tensor {
-  return minimum(maximum(x, low), high);
+export function clip(value: TensorLike, low: number, high: number): Tensor {
+  const [x, lowest] = pair("clip", asTensor("clip", value), low);
+  refuseBool("clip", x);
+  return minimum(maximum(x, lowest), pair("clip", x, high)[1]);
 }
 /** x where x > 0, else slope · x. Source: Maas et al. 2013. */
 export function leakyRelu(value: TensorLike, slope = 0.01): Tensor {

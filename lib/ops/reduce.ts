@@ -4,7 +4,7 @@ import { checkShape, format, normalizeAxes, normalizeAxis, type Shape, sameShape
 import { defineOp, type Lowered, node, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { asTensor, constant, floating, show, type TensorLike } from "./convert.js";
-import { add, cast, div, eq, exp, log, mul, square, sub } from "./elementwise.js";
+import { abs, add, cast, div, eq, exp, log, mul, square, stopGradient, sub, where } from "./elementwise.js";
 import { reshape } from "./views.js";
 
 const expandOp = defineOp({
@@ -136,13 +136,15 @@ export function variance(value: TensorLike, options: ReduceOptions & { correctio
   return div(total, constant(count - (options.correction ?? 0), x.dtype));
 }
 
-/** log Σ exp x over axes, shifted by the maximum so that it cannot overflow. */
+/** log Σ exp x over axes, shifted by the maximum, if that is finite, so that it cannot overflow. */
 export function logSumExp(value: TensorLike, options: ReduceOptions = {}): Tensor {
   const x = floating("logSumExp", value);
   const axes = normalizeAxes("logSumExp", options.axis, x.shape);
-  const top = max(x, { axis: axes, keepDims: true });
-  const total = log(sum(exp(sub(x, top)), { axis: axes, keepDims: true }));
-  const y = add(total, top);
+  const top = stopGradient(max(x, { axis: axes, keepDims: true })); // the result does not depend on the shift
+  const isInfinite = eq(abs(top), constant(Number.POSITIVE_INFINITY, x.dtype));
+  const shift = where(isInfinite, constant(0, x.dtype), top);
+  const total = log(sum(exp(sub(x, shift)), { axis: axes, keepDims: true }));
+  const y = add(total, shift);
   return options.keepDims
     ? y
     : reshape(

@@ -117,7 +117,7 @@ export function labelsOf(op: string, logits: Tensor, labelsLike: TensorLike): Te
 }
 
 const gatherRowsOp = defineOp({
-  name: "gatherRows",
+  name: "gather",
   inputs: ["x", "index"],
   vjp: { x: (gy, { x, index }) => scatterAddRows(gy, index, x.shape[0]), index: null },
   lowering: { kind: "kernel", kernel: "gather_rows", fallible: true },

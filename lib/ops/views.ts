@@ -304,8 +304,7 @@ const concatOp = defineVariadicOp({
 
 /** Tensors joined along an axis; all other dimensions and the dtypes are equal. */
 export function concat(values: readonly TensorLike[], { axis = 0 }: { axis?: number } = {}): Tensor {
-  if (values.length === 0) throw new ValueError("concat: expected at least one tensor", { op: "concat" });
-  const xs = values.map((value) => asTensor("concat", value));
+  const xs = several("concat", values);
   const k = normalizeAxis("concat", axis, xs[0].shape);
   for (const x of xs) {
     if (x.dtype !== xs[0].dtype || x.shape.length !== xs[0].shape.length || x.shape.some((n, i) => i !== k && n !== xs[0].shape[i])) {
@@ -323,10 +322,23 @@ export function concat(values: readonly TensorLike[], { axis = 0 }: { axis?: num
   return node(concatOp, xs, shape, xs[0].dtype, { axis: k });
 }
 
-/** Tensors of one shape joined along a new axis. */
+/** Tensors of one shape and dtype joined along a new axis. */
 export function stack(values: readonly TensorLike[], { axis = 0 }: { axis?: number } = {}): Tensor {
+  const xs = several("stack", values);
+  const k = normalizeAxis("stack", axis, [...xs[0].shape, 1]);
+  if (xs.some((x) => x.dtype !== xs[0].dtype || !sameShape(x.shape, xs[0].shape))) {
+    throw new ShapeError(`stack(${xs.map((x, i) => show(String(i), x)).join(", ")}): all shapes and dtypes must be the same`, {
+      op: "stack",
+      inputs: xs.map((x) => x.shape),
+    });
+  }
   return concat(
-    values.map((value) => expandDims(value, axis)),
-    { axis },
+    xs.map((x) => expandDims(x, k)),
+    { axis: k },
   );
+}
+
+function several(op: string, values: readonly TensorLike[]): Tensor[] {
+  if (values.length === 0) throw new ValueError(`${op}: expected at least one tensor`, { op });
+  return values.map((value) => asTensor(op, value));
 }
