@@ -1,7 +1,23 @@
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const lib = (path: string) => fileURLToPath(new URL(`./lib/${path}`, import.meta.url));
+
+/** Instruction sets that this machine has beside its best, which is the default; none if one is asked for. */
+function otherIsas(): string[] {
+  if (process.env.NABLA_ISA !== undefined) return [];
+  try {
+    return createRequire(import.meta.url)("node-gyp-build")(lib(".."))
+      .info()
+      .isas.slice(0, -1);
+  } catch {
+    return []; // the tests of the native device say what is wrong
+  }
+}
+
+/** The randomised checks of the table of ops, which run on every instruction set. */
+const onEveryIsa = ["test/ops/table.test.ts", "test/fuzz.test.ts"];
 
 export default defineConfig({
   resolve: {
@@ -10,5 +26,14 @@ export default defineConfig({
       { find: /^nabla\/(\w+)$/, replacement: lib("$1/index.ts") },
     ],
   },
-  test: { globalSetup: "test/build.ts", include: ["test/**/*.test.ts"], pool: "forks", maxWorkers: 2, testTimeout: 60_000 },
+  test: {
+    globalSetup: "test/build.ts",
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "nabla", include: ["test/**/*.test.ts"] } },
+      ...otherIsas().map((isa) => ({ extends: true as const, test: { name: isa, include: onEveryIsa, env: { NABLA_ISA: isa } } })),
+    ],
+  },
 });
