@@ -11,14 +11,20 @@ export interface Guard {
   readonly seen: unknown;
 }
 
+/** What JavaScript does once a run has been submitted, and what takes that back when the run turns out to have failed. */
+export interface RunAction {
+  readonly submitted: () => void;
+  readonly failed: () => void;
+}
+
 export class Trace {
   /** Last value assigned to each variable, in order of first assignment. */
   readonly assigned = new Map<Variable, Tensor>();
   /** Computed with every run even if nobody looks at them: losses, whose kernels find bad labels. */
   readonly demanded = new Set<Tensor>();
   readonly guards: Guard[] = [];
-  /** What JavaScript does with every run, once it has been submitted: step counts. */
-  readonly onRun: (() => void)[] = [];
+  /** What JavaScript keeps with every run: step counts. */
+  readonly onRun: RunAction[] = [];
 }
 
 let current: Trace | null = null;
@@ -47,12 +53,6 @@ export function dependsOn<T>(read: () => T): T {
   const seen = read();
   current?.guards.push({ read, seen });
   return seen;
-}
-
-/** Does `action` now or, in a function being traced, once for each of its runs, when that has been submitted. */
-export function onEachRun(action: () => void): void {
-  if (current === null) action();
-  else current.onRun.push(action);
 }
 
 /** Throws if a function is being traced: values do not exist then. */

@@ -3,7 +3,7 @@ import { backward } from "../autodiff/backward.js";
 import { type FloatDType, isFloat } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
 import { graphOf } from "../graph/signature.js";
-import { currentTrace, onEachRun, refuseWhileTracing, type Trace } from "../graph/trace.js";
+import { currentTrace, refuseWhileTracing, type Trace } from "../graph/trace.js";
 import { assignState, snapshot } from "../nn/state.js";
 import { describe } from "../ops/convert.js";
 import { checkSources } from "../tensor/evaluate.js";
@@ -108,7 +108,7 @@ export class Optimizer {
     this.rate = rate;
   }
 
-  /** Updates so far. */
+  /** Updates so far; those that failed are taken off when their failure is known. */
   get stepCount(): number {
     return this.updates.count;
   }
@@ -149,10 +149,10 @@ export class Optimizer {
       counters.push(slot.updates);
       return this.update(slot, g, lrOf(slot.target.dtype as FloatDType));
     });
-    assignAll(pairs, [loss]);
-    onEachRun(() => {
-      for (const counter of counters) counter.count++;
-    });
+    const count = (updates: number) => {
+      for (const counter of counters) counter.count += updates;
+    };
+    assignAll(pairs, [loss], { submitted: () => count(1), failed: () => count(-1) });
   }
 
   private update({ target, state, updates }: Slot, g: Tensor, lr: Tensor): [Variable, Tensor][] {

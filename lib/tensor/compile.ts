@@ -5,7 +5,7 @@ import { argument } from "../graph/loop.js";
 import { isDebug, setDebug } from "../graph/op.js";
 import { graphOf } from "../graph/signature.js";
 import { Tensor } from "../graph/tensor.js";
-import { currentTrace, type Guard, Trace, withTrace } from "../graph/trace.js";
+import { currentTrace, type Guard, type RunAction, Trace, withTrace } from "../graph/trace.js";
 import type { Variable } from "../graph/variable.js";
 import { topological } from "../graph/walk.js";
 import type { Device, Storage, Ticket } from "../runtime/device.js";
@@ -51,6 +51,7 @@ export function compile<Args extends readonly unknown[], Result>(fn: (...args: A
     return device.settled(ticket.ticket).then(
       () => ticket.result as Result,
       (error) => {
+        for (const { failed } of variant.onRun) failed();
         throw located(error, fn, args);
       },
     );
@@ -76,7 +77,7 @@ type Binding =
 interface Variant {
   readonly prepared: Prepared;
   readonly guards: readonly Guard[];
-  readonly onRun: readonly (() => void)[];
+  readonly onRun: readonly RunAction[];
   /** By position in the graph; only sources have one. */
   readonly bindings: ReadonlyMap<number, Binding>;
   readonly variables: readonly Variable[];
@@ -158,7 +159,7 @@ function runVariant(device: Device, variant: Variant, given: readonly Tensor[]):
   const uniforms = Float64Array.from(variant.uniforms, (read) => read());
   const { ticket, results } = submit(device, variant.prepared, variant.outputs, storageAt, uniforms);
   for (const variable of variant.assigned) markAssigned(variable, ticket);
-  for (const action of variant.onRun) action();
+  for (const { submitted } of variant.onRun) submitted();
   const made = new Map(variant.outputs.map((x, i) => [x, resultTensor(results[i], ticket, x)]));
   for (const x of variant.unread) dispose(made.get(x)!);
   return { ticket, result: mapTree(variant.result, (leaf) => (leaf instanceof Tensor ? made.get(leaf) : leaf)) };

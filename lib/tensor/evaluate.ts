@@ -17,10 +17,10 @@ export function resultTensor(storage: Storage, ticket: Ticket, like: { shape: re
   return sourceNode({ kind: "data", elements: { host: null, storage, ticket, disposed: false } }, like.shape, like.dtype);
 }
 
-/** Computes tensors and assigns variables in one run. Returns at once; the tensors are sources afterwards. */
-export function evaluate(outputs: readonly Tensor[], updates: readonly Update[] = []): void {
+/** Computes tensors and assigns variables in one run, if there are any. Returns at once; the tensors are sources afterwards. */
+export function evaluate(outputs: readonly Tensor[], updates: readonly Update[] = []): { device: Device; ticket: Ticket } | null {
   const lazy = [...new Set(outputs)].filter((x) => x.source?.kind !== "data");
-  if (lazy.length === 0 && updates.length === 0) return;
+  if (lazy.length === 0 && updates.length === 0) return null;
   const device = currentDevice();
   const graph = graphOf(lazy, updates);
   checkSources(graph);
@@ -35,6 +35,7 @@ export function evaluate(outputs: readonly Tensor[], updates: readonly Update[] 
     becomeSource(x, { kind: "data", elements: { host: null, storage: results[i], ticket, disposed: false } });
   });
   for (const { target } of updates) markAssigned((target.source as Source & { kind: "variable" }).variable, ticket);
+  return { device, ticket };
 }
 
 /** Runs that a loop which never awaits may be ahead of the device; beyond them it blocks, so that it cannot fill memory. */

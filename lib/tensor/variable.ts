@@ -5,7 +5,7 @@ import { format, sameShape } from "../base/shape.js";
 import { node, sourceNode } from "../graph/op.js";
 import type { Update } from "../graph/signature.js";
 import type { Tensor } from "../graph/tensor.js";
-import { currentTrace, dependsOn, readVariable } from "../graph/trace.js";
+import { currentTrace, dependsOn, type RunAction, readVariable } from "../graph/trace.js";
 import { Variable as BaseVariable, type VariableOptions } from "../graph/variable.js";
 import { asTensor, type TensorLike } from "../ops/convert.js";
 import { type DTypeOptions, tensor } from "../ops/create.js";
@@ -59,8 +59,8 @@ export function variable(initial: TensorLike, options: VariableOptions & DTypeOp
   return new Variable(tensor(initial, { dtype: options.dtype }), options);
 }
 
-/** Assigns several variables and computes `also`, all in one run; inside a compiled function, when the step runs. */
-export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], also: readonly Tensor[] = []): void {
+/** Assigns several variables and computes `also`, all in one run; inside a compiled function, when the step runs. Counts as `action` does. */
+export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], also: readonly Tensor[] = [], action?: RunAction): void {
   const updates = pairs.map(([target, given]): readonly [Variable, Tensor] => {
     const value = asTensor("assign", given, target.dtype);
     if (value.dtype !== target.dtype) {
@@ -84,12 +84,16 @@ export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], a
   if (trace !== null) {
     for (const [target, value] of updates) trace.assigned.set(target, value);
     for (const x of also) trace.demanded.add(x);
+    if (action !== undefined) trace.onRun.push(action);
     return;
   }
-  evaluate(
+  const run = evaluate(
     also,
     updates.map(([target, value]) => update(target, value)),
   );
+  if (action === undefined || run === null) return;
+  action.submitted();
+  run.device.settled(run.ticket).catch(action.failed);
 }
 
 /** The assignment of `value` as the compiler takes it: the target is the variable's own source, even inside a trace. */

@@ -190,6 +190,47 @@ eachDevice("learning rates", () => {
   });
 });
 
+eachDevice("a step that fails", () => {
+  // Adam's bias correction depends on the count: one update too many would show in the weights.
+  const make = () => {
+    setSeed(2);
+    const model = nn.linear(3, 4);
+    const adam = optim.adam(model.parameters(), { lr: 0.1 });
+    const minimize = (labels: Tensor) => {
+      const loss = losses.crossEntropy(model.forward(tensor([[1, 2, 3]])), labels);
+      adam.minimize(loss);
+      return loss;
+    };
+    return { adam, minimize, step: compile(minimize), weights: () => Promise.all(model.parameters().map(({ value }) => value.data())) };
+  };
+  const good = () => tensor(Int32Array.of(1));
+  const bad = () => tensor(Int32Array.of(4));
+
+  it("changes neither weights nor state nor counts, in a compiled function", async () => {
+    const [a, b] = [make(), make()];
+    await a.step(good());
+    await expect(a.step(bad())).rejects.toMatchObject({ code: "ERR_INDEX" });
+    expect(a.adam.stepCount).toBe(1);
+    expect(a.adam.stateDict().steps).toEqual({ weight: 1, bias: 1 });
+    await a.step(good());
+    await b.step(good());
+    await b.step(good());
+    expect(await a.weights()).toEqual(await b.weights());
+    expect(a.adam.stepCount).toBe(2);
+  });
+
+  it("and outside of one", async () => {
+    const [a, b] = [make(), make()];
+    await a.minimize(good()).item();
+    await expect(a.minimize(bad()).item()).rejects.toMatchObject({ code: "ERR_INDEX" });
+    await a.minimize(good()).item();
+    await b.minimize(good()).item();
+    await b.minimize(good()).item();
+    expect(await a.weights()).toEqual(await b.weights());
+    expect([a.adam.stepCount, b.adam.stepCount]).toEqual([2, 2]);
+  });
+});
+
 eachDevice("state", () => {
   const make = () => {
     setSeed(4);
