@@ -3,10 +3,11 @@
  *
  * @typedef {object} Kernel
  * @property {string} op
+ * @property {"GFLOP/s" | "GB/s" | "µs"} unit of its figure
  * @property {number} [flops] operations that it cannot do without
  * @property {number} [bytes] read and written, each operand once
  * @property {Record<string, number>} size
- * @property {string} [pass] of a convolution
+ * @property {string} [pass] of what has a gradient: forward, backward-data and backward-weights, or both: forward+backward
  */
 
 const f32 = 4;
@@ -28,7 +29,7 @@ const products = [
 export const gemm = Object.fromEntries(
   products.map(([m, n, k]) => [
     `${m}x${n}x${k}`,
-    { op: "gemm", size: { m, n, k }, flops: 2 * m * n * k, bytes: f32 * (m * k + k * n + m * n) },
+    { op: "gemm", unit: "GFLOP/s", size: { m, n, k }, flops: 2 * m * n * k, bytes: f32 * (m * k + k * n + m * n) },
   ]),
 );
 
@@ -58,7 +59,80 @@ export const conv = Object.fromEntries(
     const bytes = f32 * (n * h * h * c + k * (c / g) * r * r + n * o * o * k);
     return ["forward", "backward-data", "backward-weights"].map((pass) => [
       `${name}/${pass}`,
-      { op: "conv", pass, size: { n, c, h, k, r, s, p, g, o }, flops, bytes },
+      { op: "conv", unit: "GFLOP/s", pass, size: { n, c, h, k, r, s, p, g, o }, flops, bytes },
     ]);
   }),
 );
+
+const counts = { "64K": 2 ** 16, "1M": 2 ** 20, "16M": 2 ** 24 };
+
+/**
+ * A kernel over `count` numbers of which `passes` times as many are read and written.
+ * @param {string} op
+ * @param {keyof typeof counts} name
+ * @param {number} passes
+ * @param {Kernel["unit"]} [unit]
+ * @returns {[string, Kernel]}
+ */
+const vector = (op, name, passes, unit = "GB/s") => [
+  `${op}_${name}`,
+  { op, unit, size: { count: counts[name] }, bytes: f32 * passes * counts[name] },
+];
+
+/**
+ * A kernel over rows × columns.
+ * @param {string} op
+ * @param {number} rows
+ * @param {number} columns
+ * @param {number} numbers read and written
+ * @returns {[string, Kernel]}
+ */
+const matrix = (op, rows, columns, numbers = 2 * rows * columns) => [
+  `${op}_${rows}x${columns}`,
+  { op, unit: "GB/s", size: { rows, columns }, bytes: f32 * numbers },
+];
+
+/** @type {Record<string, Kernel>} */
+export const elementwise = Object.fromEntries([
+  vector("add", "64K", 3),
+  vector("add", "1M", 3),
+  vector("add", "16M", 3),
+  ...["relu", "exp", "tanh", "gelu"].map((op) => vector(op, "1M", 2)),
+  vector("sum", "1M", 1),
+  matrix("sum_axis0", 4096, 4096, 4096 * 4096 + 4096),
+  matrix("transpose", 4096, 4096),
+  ...[
+    [4096, 512],
+    [4096, 4096],
+    [128, 1000],
+  ].map(([rows, columns]) => matrix("softmax", rows, columns)),
+  ["softmax_128x10/forward+backward", { op: "softmax_grad", unit: "µs", size: { rows: 128, columns: 10 }, bytes: f32 * 4 * 1280 }],
+  vector("sgd", "1M", 3, "µs"), // w and its gradient read, w written
+  vector("sgd_momentum", "1M", 5, "µs"),
+  vector("adam", "1M", 7, "µs"),
+]);
+
+/**
+ * A kernel over images, and the same with its gradient: a gradient reads and writes as much again.
+ * @param {string} op
+ * @param {Record<"n" | "h" | "w" | "c", number>} size
+ * @param {number} outputs numbers of the result
+ * @returns {[string, Kernel][]}
+ */
+const images = (op, size, outputs) => {
+  const { n, h, w, c } = size;
+  const inputs = n * h * w * c;
+  const name = `${op}_${n}x${h}x${w}x${c}`;
+  return [
+    [`${name}/forward`, { op, pass: "forward", unit: "GB/s", size, bytes: f32 * (inputs + outputs) }],
+    [`${name}/forward+backward`, { op, pass: "forward+backward", unit: "µs", size, bytes: f32 * 2 * (inputs + outputs) }],
+  ];
+};
+
+const stage = { n: 64, h: 32, w: 32, c: 64 };
+
+/** @type {Record<string, Kernel>} */
+export const norm = Object.fromEntries([matrix("layer_norm", 4096, 512), ...images("batch_norm", stage, 64 * 32 * 32 * 64)]);
+
+/** @type {Record<string, Kernel>} */
+export const pool = Object.fromEntries(["max_pool2", "avg_pool2"].flatMap((op) => images(op, stage, 64 * 16 * 16 * 64)));

@@ -7,7 +7,7 @@ import { nabla, peers } from "./contenders/index.mjs";
 import { toJson, toLine } from "./harness/compare.mjs";
 import { describeMachine, measurePeak } from "./harness/machine.mjs";
 import * as eventloop from "./suites/eventloop.mjs";
-import { conv, gemm } from "./suites/kernels.mjs";
+import { conv, elementwise, gemm, norm, pool } from "./suites/kernels.mjs";
 import * as overhead from "./suites/overhead.mjs";
 import * as train from "./suites/train.mjs";
 
@@ -23,7 +23,7 @@ import * as train from "./suites/train.mjs";
  */
 
 /** @type {Record<string, { cases: string[], run: (session: Session) => AsyncIterable<import("./harness/compare.mjs").Row> }>} */
-const suites = { gemm, conv, train, overhead, eventloop };
+const suites = { gemm, conv, elementwise, norm, pool, train, overhead, eventloop };
 
 const usage = `npm run bench -- SUITE [options]     SUITE: ${Object.keys(suites).join(", ")}
   --json FILE     append one line a comparison to FILE

@@ -1,6 +1,5 @@
 /** nabla through its public API; NABLA_DEVICE and NABLA_THREADS say on what. */
 import { labels } from "../workloads.mjs";
-import { prepareKernel } from "./nabla-kernels.mjs";
 import { serve } from "./serve.mjs";
 
 /** Steps submitted before the first is awaited: the loop that `fit` runs. */
@@ -18,9 +17,10 @@ const ahead = 2;
 const contender = {
   load: () => import(new URL("../../dist/index.js", import.meta.url).href),
 
-  prepare(library, workload) {
+  async prepare(library, workload) {
+    if ("op" in workload) return (await import("./nabla-kernels.mjs")).prepareKernel(workload);
     library.setSeed(0);
-    return "op" in workload ? prepareKernel(library, workload) : prepareTraining(library, workload);
+    return prepareTraining(library, workload);
   },
 
   express({ ones }, ops) {

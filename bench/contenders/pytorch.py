@@ -1,4 +1,4 @@
-"""PyTorch in eager mode, speaking the protocol of serve.mjs. Argument: `channels_last` or `contiguous`, for images."""
+"""PyTorch, speaking the protocol of serve.mjs. Argument: `channels_last` or `contiguous`, for images."""
 
 import json
 import os
@@ -63,14 +63,111 @@ class Training:
         return sum(p.numel() for p in self.model.parameters())
 
 
+def unary(work):
+    """An operation into a given buffer, so that no page is mapped inside the timed part."""
+
+    def prepare(size):
+        x = torch.randn(*size.values())
+        out = torch.empty_like(work(x))
+        return lambda: work(x, out=out)
+
+    return prepare
+
+
+def transpose(size):
+    x = torch.randn(*size.values())
+    out = torch.empty(size["columns"], size["rows"])
+    return lambda: out.copy_(x.t())
+
+
+def add(size):
+    x, y = torch.randn(size["count"]), torch.randn(size["count"])
+    out = torch.empty_like(x)
+    return lambda: torch.add(x, y, out=out)
+
+
+def update(make):
+    def prepare(size):
+        w = nn.Parameter(torch.randn(size["count"]))
+        w.grad = torch.randn_like(w)
+        return make([w]).step
+
+    return prepare
+
+
+def layer(work, make_input, keep_graph):
+    """A function of one input alone, or with the gradient of that input for a given one of the output."""
+
+    def prepare(size):
+        x = make_input(size).requires_grad_(keep_graph)
+        if not keep_graph:
+            return torch.no_grad()(lambda: work(x))
+        gy = torch.randn_like(work(x))
+
+        def step():
+            x.grad = None
+            work(x).backward(gy)
+
+        return step
+
+    return prepare
+
+
+def images(size):
+    return torch.randn(size["n"], size["c"], size["h"], size["w"]).to(memory_format=memory_format)
+
+
+def matrix(size):
+    return torch.randn(size["rows"], size["columns"])
+
+
+def kernel(op, size, is_forward):
+    keep_graph = not is_forward
+    functional = nn.functional
+    prepare = {
+        "add": add,
+        "relu": unary(lambda x, out=None: torch.clamp_min(x, 0, out=out)),
+        "exp": unary(torch.exp),
+        "tanh": unary(torch.tanh),
+        "gelu": unary(lambda x, out=None: functional.gelu(x) if out is None else torch._C._nn.gelu(x, out=out)),
+        "sum": unary(lambda x, out=None: torch.sum(x, 0, out=out)),
+        "sum_axis0": unary(lambda x, out=None: torch.sum(x, 0, out=out)),
+        "transpose": transpose,
+        "softmax": unary(lambda x, out=None: torch.softmax(x, -1) if out is None else torch.softmax(x, -1, out=out)),
+        "softmax_grad": layer(lambda x: torch.softmax(x, -1), matrix, True),
+        "sgd": update(lambda p: torch.optim.SGD(p, lr=0.01)),
+        "sgd_momentum": update(lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9)),
+        "adam": update(lambda p: torch.optim.Adam(p, lr=1e-3)),
+        "layer_norm": layer(nn.LayerNorm(size.get("columns", 1)), matrix, keep_graph),
+        "batch_norm": layer(nn.BatchNorm2d(size.get("c", 1)), images, keep_graph),
+        "max_pool2": layer(lambda x: functional.max_pool2d(x, 2), images, keep_graph),
+        "avg_pool2": layer(lambda x: functional.avg_pool2d(x, 2), images, keep_graph),
+    }[op]
+    return prepare(size)
+
+
+class Kernel:
+    def __init__(self, workload):
+        self.step = kernel(workload["op"], workload["size"], workload.get("pass") in (None, "forward"))
+
+    def run(self, steps):
+        for _ in range(steps):
+            self.step()
+
+
 training = None
 for line in sys.stdin:
     command = json.loads(line)
     name = command["name"]
     if name == "prepare":
-        training = Training(command["workload"])
-        training.run(1)
-        reply(parameters=training.parameters(), loss=training.last.item())
+        if "op" in command["workload"]:
+            training = Kernel(command["workload"])
+            training.run(1)
+            reply()
+        else:
+            training = Training(command["workload"])
+            training.run(1)
+            reply(parameters=training.parameters(), loss=training.last.item())
     elif name == "run":
         wall, cpu = time.perf_counter(), time.thread_time()
         training.run(command["steps"])

@@ -67,7 +67,7 @@ const columns = [
  * @param {Row | "titles"} row
  */
 export function toLine(row) {
-  const widths = [27, 7, 22, 16, 5, 10, 16, 15, 0];
+  const widths = [39, 7, 22, 16, 5, 10, 16, 15, 0];
   return columns
     .map(([title, cell], i) => (row === "titles" ? title : cell(row)).padEnd(widths[i]))
     .join("  ")
