@@ -1,6 +1,6 @@
 // The contraction engine: GotoBLAS's scheme (Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
-// ACM TOMS 34(3), 2008) over virtual matrices. B is packed into strips as wide as a microkernel, A into strips as high
-// as one; a block of A stays in L2 and a strip of B in L1 while they are multiplied.
+// ACM TOMS 34(3), 2008) over virtual matrices. B is packed into strips as wide as a microkernel; a strip stays in L1
+// while a block of A passes by, which is read where it lies.
 #include "contract.h"
 
 #include "contract_pack.h"
@@ -11,10 +11,14 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kDepth = 256;  // slice of k: a strip of B takes half of L1
-constexpr int64_t kRows = 120;   // block of A: with kDepth about a quarter of L2
+constexpr int64_t kDepth = 256;      // slice of k: a strip of B takes half of L1
+constexpr int64_t kRows = 120;       // block of A: with kDepth about a quarter of L2
+constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
-constexpr int64_t kPackStrips = 8;          // strips of B that a packing task packs
+constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
+template <class T>
+constexpr int64_t kFewCols = 4 * TileSize<T>::cols;
+constexpr int64_t kPackStrips = 8;          // strips of B that are packed at once
 constexpr int64_t kFinishSpan = 8192;       // elements that a finishing task sums
 constexpr int64_t kTasks = 16;              // cut until there are so many ...
 constexpr double kTaskNanoseconds = 40000;  // ... or tasks are this short
@@ -25,15 +29,20 @@ size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 // offsets[i] = offset of index start + i.
 void fill_offsets(const Axis& axis, int64_t start, int64_t count, int64_t* offsets) {
   if (count <= 0) return;
-  int64_t digit[3] = {}, at = 0;
-  for (int d = axis.rank - 1; d >= 0; --d) {
+  int64_t digit[3] = {}, at = 0;  // `at` leaves the last digit out
+  const int last = axis.rank - 1;
+  for (int d = last; d >= 0; --d) {
     digit[d] = start % axis.extent[d];
     start /= axis.extent[d];
-    at += digit[d] * axis.stride[d];
+    if (d < last) at += digit[d] * axis.stride[d];
   }
-  for (int64_t i = 0; i < count; ++i) {
-    offsets[i] = at;
-    for (int d = axis.rank - 1; d >= 0; --d) {
+  for (int64_t i = 0; i < count;) {
+    const int64_t step = axis.stride[last], from = at + digit[last] * step;
+    const int64_t run = smaller(axis.extent[last] - digit[last], count - i);
+    for (int64_t r = 0; r < run; ++r) offsets[i + r] = from + r * step;
+    i += run;
+    digit[last] = 0;
+    for (int d = last - 1; d >= 0; --d) {
       at += axis.stride[d];
       if (++digit[d] < axis.extent[d]) break;
       at -= axis.stride[d] * axis.extent[d];
@@ -47,22 +56,44 @@ double cost_of(int64_t m, int64_t n, int64_t k) {
   return static_cast<double>(m * n * k) / 40 + static_cast<double>((m + n) * k) / 4 + 500;
 }
 
-// Vector operations for C as it is and for Cᵀ, whose tiles are scattered one element at a time. A single column of
-// registers leaves the multipliers waiting for their own results.
+// Vector operations for C as it is and for Cᵀ, whose tiles are scattered one element at a time and which must turn A
+// round unless that lies so already. A single column of registers leaves the multipliers waiting for their own results.
 template <class T>
-bool should_swap(int64_t m, int64_t n, int64_t k) {
+bool should_swap(const Job& job) {
   constexpr int64_t lanes = Vec<T>::lanes;
   const auto operations = [&](int64_t rows, int64_t cols) {
-    return static_cast<double>(rows * ceil_div(cols, lanes) * k) * (cols <= lanes && lanes < 16 ? 1.5 : 1);
+    return static_cast<double>(rows * ceil_div(cols, lanes) * job.k) * (cols <= lanes && lanes < 16 ? 1.5 : 1);
   };
-  return operations(n, m) + 2.0 * static_cast<double>(m * n) < operations(m, n);
+  const double scatter = 2.0 * static_cast<double>(job.m * job.n);
+  const double turn = job.runs_a ? 0 : 0.3 * static_cast<double>(job.m * job.k);
+  return operations(job.n, job.m) + scatter + turn < operations(job.m, job.n);
+}
+
+// Elements of scratch for strips of A and of B.
+template <class T>
+int64_t a_elements(const Cut& cut) {
+  return cut.n > kFewCols<T> ? cut.rows * cut.depth + kBlock<T> : 0;
+}
+template <class T>
+int64_t b_elements(const Cut& cut) {
+  return cut.packs_ahead ? 0 : smaller(kPackStrips * TileSize<T>::cols, cut.cols) * cut.depth + kBlock<T>;
+}
+
+// Whether the elements that a microkernel reads one after the other fall on a few sets of the cache: packing them costs
+// less than their misses if there are enough columns.
+template <class T>
+bool packs_a(const Contraction& x, const Cut& cut) {
+  const auto is_bad = [](const Axis& axis) {
+    return axis.rank > 0 && axis.stride[axis.rank - 1] * static_cast<int64_t>(sizeof(T)) % kConflict == 0;
+  };
+  return cut.n > kFewCols<T> && (is_bad(x.a_rows) || is_bad(x.a_sum));
 }
 
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
   constexpr int64_t mr = TileSize<T>::rows, nr = TileSize<T>::cols;
   Cut cut{};
-  cut.swapped = should_swap<T>(job.m, job.n, job.k);
+  cut.swapped = should_swap<T>(job);
   cut.m = cut.swapped ? job.n : job.m;
   cut.n = cut.swapped ? job.m : job.n;
   cut.k = job.k;
@@ -110,8 +141,8 @@ Cut cut_of(const Job& job, const Call& call) {
                         (cut.swapped ? cut.row_blocks == 1 : cut.col_blocks == 1 || cut.cols >= kInlineRun);
   if (cut.splits > 1 || (call.tile && !cut.finishes_inline)) cut.finish_tasks = ceil_div(job.output_size, kFinishSpan);
 
-  const int64_t packed = cut.rows * cut.depth + nr * cut.depth + 2 * kBlock<T>;
-  const int64_t offsets = 2 * (cut.rows + cut.cols + cut.depth) + kPackStrips * nr;
+  const int64_t packed = a_elements<T>(cut) + b_elements<T>(cut);
+  const int64_t offsets = 2 * (cut.rows + cut.cols + cut.depth) + kPackStrips * nr + mr;
   cut.scratch = aligned(static_cast<size_t>(packed) * sizeof(T)) + aligned(static_cast<size_t>(offsets) * 8);
   cut.nanoseconds = cost_of(smaller(cut.rows, cut.m), smaller(cut.cols, cut.n), smaller(cut.split_depth, cut.k));
   return cut;
@@ -141,9 +172,9 @@ class Task {
     packed_ = reinterpret_cast<T*>(work.workspace + job.own_bytes);
     partials_ = reinterpret_cast<T*>(work.workspace + job.own_bytes + cut.packed_bytes);
     a_strips_ = reinterpret_cast<T*>(work.scratch);
-    b_strip_ = a_strips_ + cut.rows * cut.depth + kBlock<T>;
-    const int64_t packed = cut.rows * cut.depth + nr * cut.depth + 2 * kBlock<T>;
-    offsets_ = reinterpret_cast<int64_t*>(work.scratch + aligned(static_cast<size_t>(packed) * sizeof(T)));
+    b_strips_ = a_strips_ + a_elements<T>(cut);
+    const auto strips = static_cast<size_t>(a_elements<T>(cut) + b_elements<T>(cut)) * sizeof(T);
+    offsets_ = reinterpret_cast<int64_t*>(work.scratch + aligned(strips));
     tile_scratch_ = work.scratch + cut.scratch;
     m_ = x_.a_rows.size(), n_ = x_.b_cols.size(), k_ = x_.a_sum.size();
   }
@@ -160,11 +191,7 @@ class Task {
     fill_offsets(x_.b_cols, j0, count, cols);
     fill_offsets(x_.b_sum, k0, depth, sum);
     const T* b = b_ + x_.b_offset + copy_batch(copy) * x_.b_batch;
-    for (int64_t j = 0; j < count; j += nr) {
-      const int width = static_cast<int>(smaller(nr, count - j));
-      pack_strip(b, cols + j, width, sum, depth, static_cast<int>(round_up(width, lanes)),
-                 packed_ + strip_offset(copy, k0, j0 + j, depth));
-    }
+    pack_strips(b, cols, count, sum, depth, nr, packed_ + strip_offset(copy, k0, j0, depth));
   }
 
   void multiply() {
@@ -188,7 +215,13 @@ class Task {
     fill_offsets(x_.c_rows, i0, rows, c_rows);
     fill_offsets(x_.b_cols, j0, cols, b_cols);
     fill_offsets(x_.c_cols, j0, cols, c_cols);
-    const bool reads_b_in_place = x_.b_cols.is_run(1) && x_.b_sum.rank == 1 && rows <= 2 * mr;
+    int64_t* strip_rows = b_sum + cut_.depth;
+    const bool packs = packs_a<T>(x_, cut_);
+    if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
+    const bool reads_b_in_place =
+        x_.b_cols.is_run(1) && x_.b_sum.rank == 1 && (rows <= 2 * mr || k_ * n_ <= kResident) && k_ > 0;
+    // Where columns are neighbours in memory several strips are packed at once, along with it.
+    const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
     const bool writes_runs = x_.c_cols.is_run(1);
 
     const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
@@ -196,31 +229,36 @@ class Task {
     do {
       const int64_t depth = smaller(cut_.depth, larger(last - k0, 0));
       fill_offsets(x_.a_sum, k0, depth, a_sum);
-      for (int64_t i = 0; i < rows; i += mr) {
-        const int height = static_cast<int>(smaller(mr, rows - i));
-        pack_strip(a, a_rows + i, height, a_sum, depth, height, a_strips_ + i * depth);
+      if (packs) {
+        for (int64_t i = 0; i < rows; i += mr) {
+          const int height = static_cast<int>(smaller(mr, rows - i));
+          pack_strip(a, a_rows + i, height, a_sum, depth, mr, a_strips_ + i * depth);
+        }
+        fill_offsets(axis(depth, mr), 0, depth, a_sum);
       }
       if (!cut_.packs_ahead) fill_offsets(x_.b_sum, k0, depth, b_sum);
       for (int64_t j = 0; j < cols; j += nr) {
         const int width = static_cast<int>(smaller(nr, cols - j)), whole = static_cast<int>(round_up(width, lanes));
-        const T* strip = b_strip_;
+        const T* strip = b_strips_ + j % group * depth;
         int64_t step = whole;
         if (cut_.packs_ahead) {
           strip = packed_ + strip_offset(copy, k0, j0 + j, depth);
-        } else if (reads_b_in_place && whole == width && depth > 0) {
+        } else if (reads_b_in_place && whole == width) {
           strip = b + b_cols[j] + b_sum[0];
           step = x_.b_sum.stride[0];
-        } else {
-          pack_strip(b, b_cols + j, width, b_sum, depth, whole, b_strip_);
+        } else if (j % group == 0) {
+          pack_strips(b, b_cols + j, smaller(group, cols - j), b_sum, depth, nr, b_strips_);
         }
         for (int64_t i = 0; i < rows; i += mr) {
           const int height = static_cast<int>(smaller(mr, rows - i));
           const TileKernel<T> kernel = tile_kernel_for<T>(height, whole / lanes);
+          const TileSource<T> source =
+              packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum} : TileSource<T>{a, a_rows + i, a_sum};
           const bool add = k0 > first;
           if (writes_runs)
-            kernel(depth, a_strips_ + i * depth, strip, step, {c + c_cols[j], c_rows + i, width, add});
+            kernel(depth, source, strip, step, {c + c_cols[j], c_rows + i, width, add});
           else
-            scatter(kernel, depth, a_strips_ + i * depth, strip, step, c, c_rows + i, height, c_cols + j, width, add);
+            scatter(kernel, depth, source, strip, step, c, c_rows + i, height, c_cols + j, width, add);
         }
       }
       k0 += cut_.depth;
@@ -252,12 +290,12 @@ class Task {
     return copy * cut_.k * padded + k0 * padded + j * depth;
   }
 
-  static void scatter(TileKernel<T> kernel, int64_t depth, const T* a, const T* b, int64_t step, T* c,
+  static void scatter(TileKernel<T> kernel, int64_t depth, const TileSource<T>& from, const T* b, int64_t step, T* c,
                       const int64_t* rows, int height, const int64_t* cols, int width, bool add) {
     alignas(64) T tile[mr * nr];
     int64_t tile_rows[mr];
     for (int i = 0; i < height; ++i) tile_rows[i] = i * nr;
-    kernel(depth, a, b, step, {tile, tile_rows, width, false});
+    kernel(depth, from, b, step, {tile, tile_rows, width, false});
     for (int j = 0; j < width; ++j)
       for (int i = 0; i < height; ++i) {
         T* to = c + cols[j] + rows[i];
@@ -272,7 +310,7 @@ class Task {
   const Call& call_;
   const Work& work_;
   const T *a_, *b_;
-  T *c_, *packed_, *partials_, *a_strips_, *b_strip_;
+  T *c_, *packed_, *partials_, *a_strips_, *b_strips_;
   int64_t* offsets_;
   char* tile_scratch_;
   int64_t m_, n_, k_;

@@ -57,4 +57,32 @@ static void pack_strip(const T* x, const int64_t* free, int count, const int64_t
   }
 }
 
+// Packs `count` columns into strips of `width`, one after the other; the last is as wide as its rest in whole vectors.
+template <class T>
+static void pack_strips(const T* x, const int64_t* free, int64_t count, const int64_t* summed, int64_t depth, int width,
+                        T* to) {
+  constexpr int lanes = Vec<T>::lanes;
+  bool is_run = true;
+  for (int64_t j = 1; j < count; ++j) is_run = is_run && free[j] == free[j - 1] + 1;
+  if (!is_run) {
+    for (int64_t j = 0; j < count; j += width) {
+      const int n = static_cast<int>(smaller(width, count - j));
+      pack_strip(x, free + j, n, summed, depth, static_cast<int>(round_up(n, lanes)), to + j * depth);
+    }
+    return;
+  }
+  // Row by row, as memory runs.
+  const int64_t whole = count / width * width, rest = count - whole, step = round_up(rest, lanes);
+  for (int64_t k = 0; k < depth; ++k) {
+    const T* p = x + free[0] + summed[k];
+    T* q = to + k * width;
+    for (int64_t j = 0; j < whole; j += width, q += width * depth)
+      for (int i = 0; i < width; i += lanes) Vec<T>::load(p + j + i).store(q + i);
+    q = to + whole * depth + k * step;
+    int64_t i = 0;
+    for (; i + lanes <= rest; i += lanes) Vec<T>::load(p + whole + i).store(q + i);
+    if (i < rest) Vec<T>::load(p + whole + i, static_cast<int>(rest - i)).store(q + i);
+  }
+}
+
 }  // namespace nabla::NABLA_ISA

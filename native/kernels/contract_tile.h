@@ -23,18 +23,32 @@ struct TileTarget {
   bool add;  // to what is there, else overwrite
 };
 
-// C (+)= A·B over `depth`: a[k·R + i], b[k·b_step + j].
+// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]].
+template <class T>
+struct TileSource {
+  const T* a;
+  const int64_t *rows, *summed;
+};
+
+// C (+)= A·B over `depth`, with element (k, j) of B at b[k·b_step + j].
 template <class T, int R, int V>
-static void contract_tile(int64_t depth, const T* a, const T* b, int64_t b_step, const TileTarget<T>& to) {
+static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                          const TileTarget<T>& to) {
   constexpr int lanes = Vec<T>::lanes;
+  const T* a[R];
+  for (int i = 0; i < R; ++i) a[i] = from.a + from.rows[i];
+  for (int i = 0; i < R; ++i)
+    for (int v = 0; v < V; ++v) NABLA_PREFETCH(to.c + to.rows[i] + v * lanes);
   Vec<T> sum[R][V];
   for (int i = 0; i < R; ++i)
     for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>::zero();
-  for (int64_t k = 0; k < depth; ++k, a += R, b += b_step) {
+  const int64_t* const end = from.summed + depth;
+  for (const int64_t* summed = from.summed; summed != end; ++summed, b += b_step) {
+    const int64_t k = *summed;
     Vec<T> row[V];
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
     for (int i = 0; i < R; ++i) {
-      const Vec<T> x = Vec<T>::all(a[i]);
+      const Vec<T> x = Vec<T>::all(a[i][k]);
       for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
     }
   }
@@ -51,7 +65,8 @@ static void contract_tile(int64_t depth, const T* a, const T* b, int64_t b_step,
 }
 
 template <class T>
-using TileKernel = void (*)(int64_t depth, const T* a, const T* b, int64_t b_step, const TileTarget<T>& to);
+using TileKernel = void (*)(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                            const TileTarget<T>& to);
 
 // The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
 template <class T, int R = TileSize<T>::rows, int V = TileSize<T>::vectors>

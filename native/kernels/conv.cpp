@@ -107,6 +107,7 @@ Problem problem_of(Pass pass, const Call& call) {
       break;
     case Pass::filter_grad:
       job.m = g.taps(), job.n = g.filters(), job.k = g.pixels();
+      job.runs_a = true;
       break;
     case Pass::input_grad: {
       int64_t taps[2] = {};
