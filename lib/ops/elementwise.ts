@@ -2,7 +2,7 @@
 import { type DType, isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError } from "../base/errors.js";
 import { broadcast, format } from "../base/shape.js";
-import { defineOp, node, type Rule, type TileEmitter } from "../graph/op.js";
+import { defineOp, type Lowered, node, type Rule, type TileEmitter } from "../graph/op.js";
 import type { Attrs, Tensor } from "../graph/tensor.js";
 import type { TileOp } from "../runtime/program.js";
 import { asTensor, constant, floating, pair, show, type TensorLike } from "./convert.js";
@@ -18,6 +18,23 @@ const stepOf =
   (tile, args) =>
     tile.step(op, ...args);
 
+const range: Readonly<Record<"i32" | "u8", readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
+
+/** What a register holds must be what an element of its dtype could hold, since a fused reader never sees the stored element. */
+function held(tile: TileEmitter, x: number, dtype: DType): number {
+  if (isFloat(dtype) || dtype === "bool") return x;
+  const [low, high] = range[dtype];
+  const zero = tile.constant(0); // NaN becomes 0, and so does −0 when 0 is added
+  const whole = tile.step("where", tile.step("eq", x, x), tile.step("add", tile.step("trunc", x), zero), zero);
+  return tile.step("maximum", tile.step("minimum", whole, tile.constant(high)), tile.constant(low));
+}
+
+/** Arithmetic whose result is kept to what its dtype holds. */
+const arithmetic =
+  (emit: Emit) =>
+  (tile: TileEmitter, args: readonly number[], { dtype }: Lowered): number =>
+    held(tile, emit(tile, args), dtype);
+
 /** An op of one floating input. */
 function unary(name: string, emit: Emit, rule: UnaryRule): (x: TensorLike) => Tensor {
   const op = defineOp({ name, inputs: ["x"], vjp: { x: rule }, lowering: { kind: "tile", emit } });
@@ -29,7 +46,7 @@ function unary(name: string, emit: Emit, rule: UnaryRule): (x: TensorLike) => Te
 
 /** An op of one input of any numeric dtype. */
 function numericUnary(name: string, emit: Emit, rule: UnaryRule): (x: TensorLike) => Tensor {
-  const op = defineOp({ name, inputs: ["x"], vjp: { x: rule }, lowering: { kind: "tile", emit } });
+  const op = defineOp({ name, inputs: ["x"], vjp: { x: rule }, lowering: { kind: "tile", emit: arithmetic(emit) } });
   return (value) => {
     const x = asTensor(name, value);
     refuseBool(name, x);
@@ -55,7 +72,7 @@ function broadcastShape(name: string, a: Tensor, b: Tensor) {
 }
 
 function binary(name: string, emit: Emit, vjp: BinaryRules): (a: TensorLike, b: TensorLike) => Tensor {
-  const op = defineOp({ name, inputs: ["a", "b"], vjp, lowering: { kind: "tile", emit } });
+  const op = defineOp({ name, inputs: ["a", "b"], vjp, lowering: { kind: "tile", emit: arithmetic(emit) } });
   return (left, right) => {
     const [a, b] = pair(name, left, right);
     refuseBool(name, a);
@@ -236,22 +253,16 @@ export function where(condition: TensorLike, left: TensorLike, right: TensorLike
   return node(whereOp, [c, a, b], shape, a.dtype);
 }
 
-const range: Readonly<Record<"i32" | "u8", readonly [number, number]>> = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255] };
-
 const castOp = defineOp({
   name: "cast",
   inputs: ["x"],
   vjp: { x: (gy, { x }) => cast(gy, x.dtype) },
   lowering: {
     kind: "tile",
-    // What a register holds must be what the dtype could hold, since a fused reader never sees the stored element.
     emit: (tile, [x], { dtype, inputs }) => {
       const from = inputs[0].dtype;
       if (dtype === "bool") return from === "bool" ? x : tile.step("ne", x, tile.constant(0));
-      if (isFloat(dtype) || from === "bool" || from === "u8" || from === dtype) return x;
-      const [low, high] = range[dtype];
-      const whole = isFloat(from) ? tile.step("where", tile.step("eq", x, x), tile.step("trunc", x), tile.constant(0)) : x;
-      return tile.step("maximum", tile.step("minimum", whole, tile.constant(high)), tile.constant(low));
+      return from === "bool" || from === "u8" || from === dtype ? x : held(tile, x, dtype);
     },
   },
 });
