@@ -15,9 +15,9 @@ export function fixedSeeds(count: number): number[] {
 }
 
 /** Runs `check`, whose failure then says how to repeat it: `test` is the test's name, alone with this seed. */
-export function repeatable(test: string, seed: number, check: () => void): void {
+export async function repeatable(test: string, seed: number, check: () => void | Promise<void>): Promise<void> {
   try {
-    check();
+    await check();
   } catch (error) {
     const line = `NABLA_ISA=${nativeInfo().isa} NABLA_SEED=${seed} npx vitest run -t "${test}$"`;
     throw new Error(`${(error as Error).message}\n  again: ${line}`, { cause: error });

@@ -13,12 +13,21 @@ export interface Compiled {
   readonly uniforms: readonly number[];
 }
 
+/** What tests switch off, to compare programs that must compute the same. */
+export interface CompileOptions {
+  /** Elementwise ops meet in one instruction. Default true. */
+  readonly fuse?: boolean;
+  /** Intermediate values share memory. Default true. */
+  readonly share?: boolean;
+}
+
 /** Compiles a graph whose nodes' positions are those of its own walk. */
-export function compileGraph(graph: Graph): Compiled {
-  const assembly = new Assembly();
+export function compileGraph(graph: Graph, { fuse = true, share = true }: CompileOptions = {}): Compiled {
+  const assembly = new Assembly(fuse);
   new Emitter(assembly, capture(graph)).emit();
-  const shared = compact(assembly.buffers, reuseInPlace(assembly.buffers, assembly.instructions));
-  const { buffers, arenaBytes } = planMemory(shared.buffers, shared.instructions);
+  const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
+  const { buffers: kept, instructions } = compact(assembly.buffers, inPlace);
+  const { buffers, arenaBytes } = planMemory(kept, instructions, share);
   const { places, uniforms } = assembly;
-  return { program: { buffers, instructions: shared.instructions, uniformCount: uniforms.length, arenaBytes }, places, uniforms };
+  return { program: { buffers, instructions, uniformCount: uniforms.length, arenaBytes }, places, uniforms };
 }

@@ -20,6 +20,8 @@ export class Assembly {
   /** Positions of the uniforms in the captured graph, by slot. */
   readonly uniforms: number[] = [];
 
+  constructor(readonly fuse: boolean) {}
+
   buffer(kind: BufferKind, dtype: DType, size: number, place?: Place): number {
     let at = 0;
     if (place !== undefined) {
@@ -51,7 +53,7 @@ export class Emitter {
     private readonly captured: Captured,
     private readonly outer: Scope | null = null,
   ) {
-    this.parts = partition(captured, outer === null);
+    this.parts = partition(captured, { copyResults: outer === null, fuse: out.fuse });
     this.states = new Set(captured.updates.map(({ target }) => target));
   }
 

@@ -76,10 +76,14 @@ export function reuseInPlace(buffers: readonly BufferSpec[], instructions: reado
   });
 }
 
-/** Offsets in the arena such that no two buffers that live at the same time overlap: largest first, lowest gap that fits. */
+/**
+ * Offsets in the arena such that no two buffers that live at the same time overlap: largest first, lowest gap that fits. Unless
+ * they may `share`, no two buffers overlap at all.
+ */
 export function planMemory(
   buffers: readonly BufferSpec[],
   instructions: readonly Instruction[],
+  share: boolean,
 ): { buffers: BufferSpec[]; arenaBytes: number } {
   const lives = lifetimes(buffers, instructions);
   const bytes = buffers.map(({ size, dtype }) => Math.ceil((size * bytesPerElement[dtype]) / alignment) * alignment);
@@ -91,7 +95,7 @@ export function planMemory(
   let arenaBytes = 0;
   for (const b of order) {
     const rivals = placed
-      .filter((a) => lives[a].first <= lives[b].last && lives[b].first <= lives[a].last)
+      .filter((a) => !share || (lives[a].first <= lives[b].last && lives[b].first <= lives[a].last))
       .sort((a, c) => place[a] - place[c]);
     let at = 0;
     for (const rival of rivals) {

@@ -47,8 +47,11 @@ function isFallible({ host }: Step): boolean {
   return (lowering.kind === "kernel" && lowering.fallible === true) || lowering.kind === "loop";
 }
 
-/** `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. */
-export function partition(captured: Captured, copyResults: boolean): Partition {
+/**
+ * `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. `fuse`: values may share
+ * a step.
+ */
+export function partition(captured: Captured, { copyResults, fuse }: { copyResults: boolean; fuse: boolean }): Partition {
   const steps = new Set<Step>();
   const stepOf = new Map<Value, Step>();
   const users = new Map<Value, Set<Value>>();
@@ -164,6 +167,7 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
   };
 
   const canJoin = (first: Step, then: Step, host: Value | null): boolean => {
+    if (!fuse) return false;
     const values = [...first.tile, ...then.tile];
     return values.length <= maxTileValues && meetInRegisters(values, host) && operandCount(values) <= maxOperands && !detour(first, then);
   };
@@ -261,7 +265,7 @@ export function partition(captured: Captured, copyResults: boolean): Partition {
     if (tileDType(window.base) !== host.dtype || window.base.dtype !== host.dtype) continue;
     const stored = other.tile.filter(isStored);
     if (stored.length !== 1 || stored[0] !== window.base || rootBases.has(window.base) || users.get(window.base)!.size !== 1) continue;
-    if (detour(other, step)) continue;
+    if (!fuse || detour(other, step)) continue;
     absorb(step, other);
     step.role = "prologue";
   }

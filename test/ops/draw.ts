@@ -176,14 +176,16 @@ const layouts: readonly ((draw: Draw, shape: Shape) => Layout)[] = [
 /** An input made: the elements that are stored, and the view on them that the op is given. */
 export class Argument {
   readonly dtype: DType;
-  /** Whether the op can be differentiated by it. */
-  readonly isSmooth: boolean;
+  readonly shape: Shape;
+  /** Whether it has the element type of the drawing, and stands for any numbers therefore. */
+  readonly isFree: boolean;
   private readonly layout: Layout;
   private readonly numbers: readonly number[];
 
   constructor(draw: Draw, { shape, domain, dtype }: Input) {
     this.dtype = dtype ?? draw.dtype;
-    this.isSmooth = dtype === undefined && isFloat(this.dtype);
+    this.shape = shape;
+    this.isFree = dtype === undefined;
     this.layout = shape.length > 0 && draw.coin() ? draw.pick(layouts)(draw, shape) : { name: `[${shape}]`, shape, view: (x) => x };
     const numbers = domain(draw, sizeOf(this.layout.shape));
     this.numbers = dtype === undefined ? fit(numbers, this.dtype) : numbers;

@@ -13,9 +13,9 @@ it("the instruction set is the one asked for", () => {
 
 describe("on every device and thread count, in every dtype,", () => {
   for (const name of opNames) {
-    it(`op ${name}`, () => {
+    it(`op ${name}`, async () => {
       checkRow(name);
-      for (const seed of fixedSeeds(4)) checkDrawing(name, seed);
+      for (const seed of fixedSeeds(4)) await checkDrawing(name, seed);
     });
   }
 });

@@ -47,7 +47,7 @@ const bool = (...shape: number[]): Tensor => ones(shape, { dtype: "bool" });
 
 const nan = Number.NaN;
 const inf = Number.POSITIVE_INFINITY;
-const numeric: readonly DType[] = ["f32", "f64", "i32"];
+const numeric: readonly DType[] = ["f32", "f64", "i32", "u8"];
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 /** An op of one input. `rest` draws the other arguments for its shape. */
