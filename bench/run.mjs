@@ -7,7 +7,9 @@ import { nabla, peers } from "./contenders/index.mjs";
 import { toJson, toLine } from "./harness/compare.mjs";
 import { describeMachine, measurePeak } from "./harness/machine.mjs";
 import * as eventloop from "./suites/eventloop.mjs";
+import * as inference from "./suites/inference.mjs";
 import { conv, elementwise, gemm, norm, pool } from "./suites/kernels.mjs";
+import * as memory from "./suites/memory.mjs";
 import * as overhead from "./suites/overhead.mjs";
 import * as train from "./suites/train.mjs";
 
@@ -23,7 +25,7 @@ import * as train from "./suites/train.mjs";
  */
 
 /** @type {Record<string, { cases: string[], run: (session: Session) => AsyncIterable<import("./harness/compare.mjs").Row> }>} */
-const suites = { gemm, conv, elementwise, norm, pool, train, overhead, eventloop };
+const suites = { gemm, conv, elementwise, norm, pool, overhead, train, inference, memory, eventloop };
 
 const usage = `npm run bench -- SUITE [options]     SUITE: ${Object.keys(suites).join(", ")}
   --json FILE     append one line a comparison to FILE

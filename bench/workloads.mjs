@@ -13,7 +13,7 @@
  * @property {Layer[]} layers
  * @property {"crossEntropy" | "mse"} loss
  * @property {number} outputs classes of a cross-entropy, features of a squared error
- * @property {Optimizer} optimizer
+ * @property {Optimizer} [optimizer] none where the network only predicts
  * @property {number} parameters how many numbers are learnt; every contender's model is checked against it
  */
 
@@ -63,7 +63,7 @@ const lenet5 = {
   parameters: 61_706,
 };
 
-/** @type {Record<string, Workload>} */
+/** Whole networks that are trained. @type {Record<string, Workload & { optimizer: Optimizer }>} */
 export const workloads = {
   mlp_sgd: { ...mlp, optimizer: sgd },
   mlp_adam: { ...mlp, optimizer: adam },
@@ -71,6 +71,16 @@ export const workloads = {
   lenet5_adam: { ...lenet5, optimizer: adam },
   tiny_mlp: { input: [4, 8], layers: [linear(8, 8), tanh, linear(8, 8)], loss: "mse", outputs: 8, optimizer: sgd, parameters: 144 },
 };
+
+/** Cases of the suites that train real networks. */
+export const cases = Object.keys(workloads).filter((name) => name !== "tiny_mlp");
+
+/** Networks that predict, with the batch in the name. @type {Record<string, Workload>} */
+export const inference = Object.fromEntries(
+  Object.entries({ mlp, lenet5 }).flatMap(([name, network]) =>
+    [1, 32].map((batch) => [`${name}/batch ${batch}`, { ...network, input: [batch, ...network.input.slice(1)] }]),
+  ),
+);
 
 /**
  * Class labels, uniform, the same on every run (a linear congruential generator; Knuth, TAOCP 2, 3.3.4, table 1).
@@ -86,29 +96,37 @@ export function labels(count, classes) {
 }
 
 /**
- * Floating-point operations that one training step cannot do without: the multiply-adds of each layer forward, for its
- * weights' gradient, and for its input's gradient except in the first layer, two operations each.
+ * Multiply-adds of each layer that has any, forward, for one sample.
  * @param {Workload} workload
  */
-export function stepFlops({ input, layers }) {
-  let [, height, width] = input;
-  let flops = 0;
-  let passes = 2;
-  for (const layer of layers) {
-    let multiplyAdds = 0;
-    if (layer.kind === "conv2d") {
-      height += 2 * layer.padding - layer.kernel + 1;
-      width += 2 * layer.padding - layer.kernel + 1;
-      multiplyAdds = height * width * layer.kernel ** 2 * layer.in * layer.out;
-    } else if (layer.kind === "maxPool2d") {
-      height = Math.floor(height / layer.window);
-      width = Math.floor(width / layer.window);
-    } else if (layer.kind === "linear") {
-      multiplyAdds = layer.in * layer.out;
+function multiplyAdds({ input: [, height, width], layers }) {
+  return layers.flatMap((layer) => {
+    switch (layer.kind) {
+      case "conv2d":
+        height += 2 * layer.padding - layer.kernel + 1;
+        width += 2 * layer.padding - layer.kernel + 1;
+        return [height * width * layer.kernel ** 2 * layer.in * layer.out];
+      case "maxPool2d":
+        height = Math.floor(height / layer.window);
+        width = Math.floor(width / layer.window);
+        return [];
+      case "linear":
+        return [layer.in * layer.out];
+      default:
+        return [];
     }
-    if (multiplyAdds === 0) continue;
-    flops += 2 * passes * input[0] * multiplyAdds;
-    passes = 3;
-  }
-  return flops;
+  });
 }
+
+/**
+ * Floating-point operations of a prediction, two to a multiply-add.
+ * @param {Workload} workload
+ */
+export const forwardFlops = (workload) => 2 * workload.input[0] * multiplyAdds(workload).reduce((a, b) => a + b, 0);
+
+/**
+ * Floating-point operations that one training step cannot do without: those of each layer forward, for its weights' gradient, and
+ * for its input's gradient except in the first layer.
+ * @param {Workload} workload
+ */
+export const stepFlops = (workload) => 3 * forwardFlops(workload) - 2 * workload.input[0] * multiplyAdds(workload)[0];

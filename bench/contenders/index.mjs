@@ -61,6 +61,8 @@ const installed = (/** @type {string} */ name) => () => {
   }
 };
 
+const predicts = (/** @type {Workload | Kernel} */ workload) => "layers" in workload && workload.optimizer === undefined;
+
 /** Debian's interpreter, which sees Debian's packages; another one on the PATH may not. */
 const python = "/usr/bin/python3";
 const hasAvx512 = () => readFileSync("/proc/cpuinfo", "utf8").includes(" avx512f");
@@ -86,6 +88,7 @@ const pytorch = {
     const settings = [setting("tuned", "contiguous", pinned), setting("defaults", "contiguous", base)];
     if (workload !== undefined && "op" in workload && ["gemm", "conv"].includes(workload.op)) return []; // its own libraries are peers
     const hasImages = workload !== undefined && ("op" in workload ? "c" in workload.size : workload.input.length === 4);
+    if (workload !== undefined && predicts(workload)) settings.push(setting("frozen graph", "frozen", pinned));
     return hasImages ? [...settings, setting("channels last", "channels_last", pinned)] : settings;
   },
 };
@@ -148,6 +151,7 @@ export const peers = [
   javaScript({ name: "reference", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "reference" } }),
   javaScript({ name: "tfjs-cpu", absent: installed("@tensorflow/tfjs") }, "tfjs.mjs", { args: ["cpu"] }),
   javaScript({ name: "tfjs-wasm", absent: installed("@tensorflow/tfjs-backend-wasm") }, "tfjs.mjs", { args: ["wasm"] }),
+  javaScript({ name: "onnxruntime", absent: installed("onnxruntime-node") }, "onnxruntime.mjs", { does: predicts }),
   pytorch,
   onednn,
   openblas,

@@ -20,7 +20,7 @@ const contender = {
   async prepare(library, workload) {
     if ("op" in workload) return (await import("./nabla-kernels.mjs")).prepareKernel(workload);
     library.setSeed(0);
-    return prepareTraining(library, workload);
+    return workload.optimizer === undefined ? preparePrediction(library, workload) : prepareTraining(library, workload);
   },
 
   express({ ones }, ops) {
@@ -36,11 +36,64 @@ const contender = {
  * @param {Workload} workload
  * @returns {import("./serve.mjs").Training}
  */
-function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
+function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input, layers, loss, outputs, optimizer }) {
+  const { kind, lr } = /** @type {import("../workloads.mjs").Optimizer} */ (optimizer);
   const [batch] = input;
   const x = randn(input, { seed: 0 });
   const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
-  const model = nn.sequential(
+  const model = build(nn, layers);
+  const updates = optim[kind](model.parameters(), { lr });
+  const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
+    const cost = losses[loss](model.forward(inputs), targets);
+    updates.minimize(cost);
+    return cost;
+  });
+  /** @type {Tensor} */
+  let last;
+  return {
+    parameters: countOf(model),
+    async run(steps) {
+      const pending = [];
+      for (let i = 0; i < steps; i++) {
+        pending.push(step(x, y));
+        if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
+      }
+      for (const result of pending) last = await result;
+    },
+    loss: () => last.item(),
+  };
+}
+
+/**
+ * Numbers in, numbers out, each request awaited.
+ * @param {Library} library
+ * @param {Workload} workload
+ * @returns {import("./serve.mjs").Training}
+ */
+function preparePrediction({ compile, nn, randn, tensor }, { input, layers }) {
+  const model = build(nn, layers).eval();
+  const predict = compile((/** @type {Tensor} */ x) => model.forward(x));
+  const numbers = randn(input).dataSync();
+  return {
+    parameters: countOf(model),
+    async run(steps) {
+      for (let i = 0; i < steps; i++) {
+        const x = tensor(numbers, { shape: input });
+        const y = await predict(x);
+        await y.data();
+        x.dispose();
+        y.dispose();
+      }
+    },
+  };
+}
+
+/**
+ * @param {Library["nn"]} nn
+ * @param {Workload["layers"]} layers
+ */
+function build(nn, layers) {
+  return nn.sequential(
     ...layers.map((layer) => {
       switch (layer.kind) {
         case "linear":
@@ -54,26 +107,9 @@ function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input,
       }
     }),
   );
-  const optimizer = optim[kind](model.parameters(), { lr });
-  const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
-    const cost = losses[loss](model.forward(inputs), targets);
-    optimizer.minimize(cost);
-    return cost;
-  });
-  /** @type {Tensor} */
-  let last;
-  return {
-    parameters: model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0),
-    async run(steps) {
-      const pending = [];
-      for (let i = 0; i < steps; i++) {
-        pending.push(step(x, y));
-        if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
-      }
-      for (const result of pending) last = await result;
-    },
-    loss: () => last.item(),
-  };
 }
+
+/** @param {ReturnType<typeof build>} model */
+const countOf = (model) => model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0);
 
 await serve(contender);

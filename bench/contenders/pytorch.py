@@ -1,4 +1,5 @@
-"""PyTorch, speaking the protocol of serve.mjs. Argument: `channels_last` or `contiguous`, for images."""
+"""PyTorch, speaking the protocol of serve.mjs. Argument: `channels_last`, `contiguous` or `frozen`: layout of images, or a
+graph traced and optimized for predictions instead of eager mode."""
 
 import json
 import os
@@ -155,17 +156,36 @@ class Kernel:
             self.step()
 
 
+class Prediction:
+    def __init__(self, workload):
+        trained = Training({**workload, "optimizer": {"kind": "sgd", "lr": 0}})
+        self.parameters, self.x = trained.parameters, trained.x
+        self.model = trained.model.eval()
+        if sys.argv[1] == "frozen":
+            self.model = torch.jit.optimize_for_inference(torch.jit.trace(self.model, self.x))
+
+    def run(self, steps):
+        with torch.inference_mode():
+            for _ in range(steps):
+                self.model(self.x)
+
+
 training = None
 for line in sys.stdin:
     command = json.loads(line)
     name = command["name"]
     if name == "prepare":
-        if "op" in command["workload"]:
-            training = Kernel(command["workload"])
+        workload = command["workload"]
+        if "op" in workload:
+            training = Kernel(workload)
             training.run(1)
             reply()
+        elif "optimizer" not in workload:
+            training = Prediction(workload)
+            training.run(1)
+            reply(parameters=training.parameters())
         else:
-            training = Training(command["workload"])
+            training = Training(workload)
             training.run(1)
             reply(parameters=training.parameters(), loss=training.last.item())
     elif name == "run":

@@ -24,7 +24,7 @@ const contender = {
     return tf;
   },
 
-  prepare(tf, { input, layers, loss, outputs, optimizer: { kind, lr } }) {
+  prepare(tf, { input, layers, loss, outputs, optimizer }) {
     const [batch] = input;
     const x = tf.randomNormal(input, 0, 1, "float32", 0);
     const y =
@@ -64,18 +64,30 @@ const contender = {
           throw new Error(`there is no layer ${/** @type {{ kind: string }} */ (layer).kind} here`);
       }
     });
+    const count = parameters.reduce((sum, p) => sum + p.size, 0);
+    const apply = (/** @type {Tensor} */ input) => forward.reduce((value, layer) => layer(value), input);
+    if (optimizer === undefined) {
+      const numbers = x.dataSync();
+      return {
+        parameters: count,
+        run(steps) {
+          for (let i = 0; i < steps; i++) tf.tidy(() => apply(tf.tensor(numbers, input)).dataSync());
+        },
+      };
+    }
     const cost = () => {
-      const h = forward.reduce((value, layer) => layer(value), x);
+      const h = apply(x);
       return loss === "crossEntropy" ? tf.losses.softmaxCrossEntropy(y, h) : tf.losses.meanSquaredError(y, h);
     };
-    const optimizer = kind === "adam" ? tf.train.adam(lr) : tf.train.sgd(lr);
+    const { kind, lr } = optimizer;
+    const updates = kind === "adam" ? tf.train.adam(lr) : tf.train.sgd(lr);
     let last = Number.NaN;
     return {
-      parameters: parameters.reduce((count, p) => count + p.size, 0),
+      parameters: count,
       run(steps) {
-        for (let i = 1; i < steps; i++) tf.tidy(() => optimizer.minimize(cost, false, parameters));
+        for (let i = 1; i < steps; i++) tf.tidy(() => updates.minimize(cost, false, parameters));
         tf.tidy(() => {
-          [last] = optimizer.minimize(cost, true, parameters).dataSync();
+          [last] = updates.minimize(cost, true, parameters).dataSync();
         });
       },
       loss: () => last,

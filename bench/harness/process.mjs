@@ -19,6 +19,7 @@ export class ContenderProcess {
     child.on("error", (error) => this.#complain(error.message));
     stdin.on("error", () => {}); // the process has ended; the missing reply says so
     stderr.on("data", (chunk) => this.#complain(chunk));
+    this.pid = child.pid ?? 0; // 0 if it could not be started, of which the first reply tells
     this.#commands = stdin;
     this.#replies = createInterface({ input: replies })[Symbol.asyncIterator]();
   }

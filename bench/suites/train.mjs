@@ -2,9 +2,9 @@
 import { compare } from "../harness/compare.mjs";
 import { leastSeconds } from "../harness/machine.mjs";
 import { figureOf, together } from "../harness/together.mjs";
-import { stepFlops, workloads } from "../workloads.mjs";
+import { cases, stepFlops, workloads } from "../workloads.mjs";
 
-export const cases = ["mlp_sgd", "mlp_adam", "lenet5_sgd", "lenet5_adam"];
+export { cases };
 
 /** @param {import("../run.mjs").Session} session */
 export async function* run({ cases: chosen, contenders, threads, rounds, seconds, peak }) {

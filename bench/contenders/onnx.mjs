@@ -1,0 +1,95 @@
+/**
+ * A network of workloads.mjs as an ONNX file, written as protocol buffers by hand: the few messages and fields that it takes.
+ * Source: onnx.proto of ONNX 1.12, operator set 13; protobuf.dev/programming-guides/encoding.
+ */
+
+/** @import { Layer } from "../workloads.mjs" */
+
+/** @param {number} value @returns {number[]} seven bits a byte, the lowest first */
+const varint = (value) => (value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]);
+
+const utf8 = (/** @type {string} */ text) => new TextEncoder().encode(text);
+
+/** A field that holds a whole number, and one that holds bytes: text or a message. */
+const whole = (/** @type {number} */ field, /** @type {number} */ value) => Buffer.from([...varint(field * 8), ...varint(value)]);
+const bytes = (/** @type {number} */ field, /** @type {string | Uint8Array | Uint8Array[]} */ content) => {
+  const data = typeof content === "string" ? utf8(content) : Array.isArray(content) ? Buffer.concat(content) : content;
+  return Buffer.concat([Buffer.from([...varint(field * 8 + 2), ...varint(data.length)]), data]);
+};
+
+const float = 1;
+const attributeType = { int: 2, ints: 7 };
+
+/** @param {string} name @param {number | number[]} value */
+function attribute(name, value) {
+  const data = Array.isArray(value)
+    ? [...value.map((v) => whole(8, v)), whole(20, attributeType.ints)]
+    : [whole(3, value), whole(20, attributeType.int)];
+  return bytes(5, [bytes(1, name), ...data]);
+}
+
+/** @param {string} op @param {string[]} inputs @param {string} output @param {Record<string, number | number[]>} [attributes] */
+const operator = (op, inputs, output, attributes = {}) =>
+  bytes(1, [
+    ...inputs.map((name) => bytes(1, name)),
+    bytes(2, output),
+    bytes(4, op),
+    ...Object.entries(attributes).map(([name, value]) => attribute(name, value)),
+  ]);
+
+/** @param {string} name @param {number[]} shape @param {number} bound drawn uniformly from ±bound */
+function weights(name, shape, bound) {
+  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => bound * (2 * Math.random() - 1));
+  return bytes(5, [...shape.map((n) => whole(1, n)), whole(2, float), bytes(8, name), bytes(9, new Uint8Array(values.buffer))]);
+}
+
+/** @param {number} field @param {string} name @param {number[]} shape */
+const value = (field, name, shape) =>
+  bytes(field, [
+    bytes(1, name),
+    bytes(
+      2,
+      bytes(1, [
+        whole(1, float),
+        bytes(
+          2,
+          shape.map((n) => bytes(1, whole(1, n))),
+        ),
+      ]),
+    ),
+  ]);
+
+/**
+ * The file's bytes. Input `x`, images NCHW; output `y`.
+ * @param {number[]} input its shape, images NHWC
+ * @param {readonly Layer[]} layers
+ * @param {number} outputs
+ */
+export function onnxModel([batch, ...rest], layers, outputs) {
+  const shape = rest.length === 3 ? [batch, rest[2], rest[0], rest[1]] : [batch, ...rest];
+  const parts = layers.map((layer, i) => {
+    const [from, to] = [i === 0 ? "x" : `h${i}`, i === layers.length - 1 ? "y" : `h${i + 1}`];
+    const learnt = (/** @type {number[]} */ size, /** @type {number} */ fanIn) => [
+      weights(`w${i}`, size, 1 / Math.sqrt(fanIn)),
+      weights(`b${i}`, [/** @type {{ out: number }} */ (/** @type {unknown} */ (layer)).out], 1 / Math.sqrt(fanIn)),
+    ];
+    switch (layer.kind) {
+      case "linear":
+        return [operator("Gemm", [from, `w${i}`, `b${i}`], to), ...learnt([layer.in, layer.out], layer.in)];
+      case "conv2d": {
+        const { kernel, padding } = layer;
+        const attributes = { kernel_shape: [kernel, kernel], pads: new Array(4).fill(padding) };
+        const size = [layer.out, layer.in, kernel, kernel];
+        return [operator("Conv", [from, `w${i}`, `b${i}`], to, attributes), ...learnt(size, layer.in * kernel ** 2)];
+      }
+      case "maxPool2d": {
+        const window = [layer.window, layer.window];
+        return [operator("MaxPool", [from], to, { kernel_shape: window, strides: window })];
+      }
+      default:
+        return [operator({ relu: "Relu", tanh: "Tanh", flatten: "Flatten" }[layer.kind], [from], to)];
+    }
+  });
+  const graph = [...parts.flat(), bytes(2, "network"), value(11, "x", shape), value(12, "y", [batch, outputs])];
+  return Buffer.concat([whole(1, 8), bytes(7, graph), bytes(8, whole(2, 13))]);
+}

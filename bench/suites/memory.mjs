@@ -1,0 +1,60 @@
+/** Memory that training takes: the resident peak of a process that does nothing else, less what it held after the import. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { compare } from "../harness/compare.mjs";
+import { ContenderProcess } from "../harness/process.mjs";
+import { cases, workloads } from "../workloads.mjs";
+
+export { cases };
+
+/** @param {import("../run.mjs").Session} session */
+export async function* run({ cases: chosen, contenders, threads, seconds }) {
+  for (const name of chosen) {
+    /** @type {{ peer: string, measured: import("../harness/compare.mjs").Measured }[]} */
+    const field = [];
+    for (const { name: peer, settings } of contenders) {
+      const tried = [];
+      for (const setting of settings(threads, workloads[name])) {
+        tried.push(await growth(setting, workloads[name], 2 * seconds));
+      }
+      const best = tried.sort((a, b) => (a.value ?? Number.POSITIVE_INFINITY) - (b.value ?? Number.POSITIVE_INFINITY))[0];
+      if (best !== undefined) field.push({ peer, measured: { ...best, note: best.note && `${peer}: ${best.note}` } });
+    }
+    const own = field.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
+    const what = { suite: "memory", case: name, threads, metric: "growth of resident memory", unit: "MB" };
+    for (const { peer, measured } of field) if (peer !== "nabla") yield compare(what, { own, peer, other: measured });
+  }
+}
+
+/**
+ * @param {import("../contenders/index.mjs").Setting} setting
+ * @param {import("../workloads.mjs").Workload} workload
+ * @param {number} seconds of training
+ */
+async function growth(setting, workload, seconds) {
+  const contender = new ContenderProcess(setting);
+  try {
+    await contender.started();
+    const before = resident(contender.pid, "VmRSS");
+    writeFileSync(`/proc/${contender.pid}/clear_refs`, "5"); // the peak starts anew: proc(5)
+    await contender.ask("prepare", { workload });
+    const { ms, steps } = await contender.ask("run", { steps: 2 });
+    await contender.ask("run", { steps: Math.ceil((1000 * seconds * steps) / ms) });
+    return { value: (resident(contender.pid, "VmHWM") - before) / 1e6, note: setting.label };
+  } catch (error) {
+    return { value: null, note: /** @type {Error} */ (error).message };
+  } finally {
+    contender.end();
+  }
+}
+
+/**
+ * Bytes, from the kernel's count of a process.
+ * @param {number} pid
+ * @param {"VmRSS" | "VmHWM"} what now, or at most so far
+ */
+export function resident(pid, what) {
+  const line = readFileSync(`/proc/${pid}/status`, "utf8")
+    .split("\n")
+    .find((text) => text.startsWith(what));
+  return 1024 * Number(line?.match(/\d+/)?.[0]);
+}
