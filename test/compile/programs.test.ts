@@ -1,0 +1,67 @@
+/** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
+import { compile, nn, optim, randn, type Tensor, variable } from "nabla";
+import { describe, expect, it } from "vitest";
+
+/** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
+async function kernelsOf<A extends Tensor[]>(fn: (...args: A) => unknown, ...args: A): Promise<string[]> {
+  const compiled = compile(fn);
+  await compiled(...args);
+  const [program, ...others] = compiled.programs();
+  expect(others).toEqual([]);
+  return [...program.matchAll(/^ *%.*? = (\w+)\((.*)$/gm)].map(([, kernel, rest]) => {
+    const ops = [...rest.matchAll(/= (\w+)\(/g)].map(([, op]) => op);
+    return ops.length === 0 ? kernel : `${kernel}[${ops.join(" ")}]`;
+  });
+}
+
+const arenaBytes = (program: string) => Number(/(\d+) arena bytes/.exec(program)?.[1]);
+
+describe("one kernel computes", () => {
+  it("a chain of elementwise operations", async () => {
+    const chain = (x: Tensor, y: Tensor) => x.mul(y).add(1).tanh().sub(y).relu();
+    expect(await kernelsOf(chain, randn([7, 9]), randn([9]))).toEqual(["tile[mul add tanh sub maximum]"]);
+  });
+
+  it("a dense layer with its bias and activation", async () => {
+    const layer = nn.sequential(nn.linear(20, 10), nn.relu());
+    expect(await kernelsOf((x) => layer.forward(x), randn([32, 20]))).toEqual(["gemm[add maximum]"]);
+  });
+
+  it("a convolution with its bias and activation", async () => {
+    const layer = nn.sequential(nn.conv2d(3, 4, { kernel: 3 }), nn.relu());
+    expect(await kernelsOf((x) => layer.forward(x), randn([2, 8, 8, 3]))).toEqual(["conv2d[add maximum]"]);
+  });
+
+  it("a reduction of what it computes on the way", async () => {
+    expect(await kernelsOf((x: Tensor, y: Tensor) => x.sub(y).square().sum(), randn([50]), randn([50]))).toEqual(["reduce[sub mul]"]);
+  });
+
+  it("a gradient and the update that consumes it", async () => {
+    const w = variable(randn([20, 10]));
+    const sgd = optim.sgd([w], { lr: 0.1 });
+    const kernels = await kernelsOf((x: Tensor) => sgd.minimize(x.matmul(w).square().sum()), randn([32, 20]));
+    const [gradient] = kernels.slice(-1);
+    expect(gradient).toMatch(/^gemm\[.*sub\]$/);
+    expect(kernels.filter((kernel) => kernel.startsWith("gemm"))).toHaveLength(2);
+    expect(kernels).not.toContain("copy");
+  });
+});
+
+describe("memory is shared", () => {
+  it("by the layers of a network: two of them live at a time", async () => {
+    const layers = nn.sequential(...Array.from({ length: 8 }, () => nn.linear(64, 64)));
+    const forward = compile((x: Tensor) => layers.forward(x));
+    await forward(randn([32, 64]));
+    expect(arenaBytes(forward.programs()[0])).toBe(2 * 32 * 64 * 4);
+  });
+
+  it("by a result and the operand that it replaces", async () => {
+    const chain = compile((x: Tensor, w: Tensor) => {
+      const y = x.matmul(w);
+      const top = y.max({ axis: -1, keepDims: true });
+      return y.sub(top).exp().matmul(w);
+    });
+    await chain(randn([64, 64]), randn([64, 64]));
+    expect(arenaBytes(chain.programs()[0])).toBe(64 * 64 * 4 + 64 * 4);
+  });
+});
