@@ -1,6 +1,7 @@
 /** `npm run fuzz`: the randomised checks with fresh seeds, in turn, until time is up. */
 import { describe, it } from "vitest";
 import { checkDevicesAgree, checkGraph, checkUpdates } from "./compile/properties.js";
+import { checkVariables } from "./compile/variables.js";
 import { testedDevices } from "./devices.js";
 import { checkDrawing, opNames } from "./ops/properties.js";
 import { firstSeed, fuzzSeconds } from "./seeds.js";
@@ -11,6 +12,7 @@ async function checkAll(seed: number): Promise<void> {
   for (const device of testedDevices) {
     for (const dtype of ["f32", "f64"] as const) await checkGraph(device, dtype, seed);
     await checkUpdates(device, seed);
+    await checkVariables(device, seed);
   }
   await checkDevicesAgree(seed);
 }

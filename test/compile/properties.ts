@@ -16,7 +16,7 @@ import { poisoned } from "./poison.js";
 import { grow } from "./random-graph.js";
 
 /** Runs `body` on a device; what it awaits, too. */
-async function on<T>(device: DeviceName, body: () => Promise<T>): Promise<T> {
+export async function on<T>(device: DeviceName, body: () => Promise<T>): Promise<T> {
   const before = getDevice();
   setDevice(device);
   try {
