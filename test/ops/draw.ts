@@ -77,6 +77,12 @@ export class Draw {
     return this.whole(-rank, rank - 1);
   }
 
+  /** The numbers below `count` in any order. */
+  order(count: number): number[] {
+    const left = Array.from({ length: count }, (_, i) => i);
+    return Array.from({ length: count }, () => left.splice(this.whole(0, left.length - 1), 1)[0]);
+  }
+
   /** Options of a reduction: all axes, one or several. */
   reduction(rank: number): { axis?: number | number[]; keepDims: boolean } {
     const keepDims = this.coin();
@@ -136,7 +142,7 @@ interface Layout {
 
 const layouts: readonly ((draw: Draw, shape: Shape) => Layout)[] = [
   (draw, shape) => {
-    const axes = shape.map((_, i) => i).sort(() => draw.next() - 0.5);
+    const axes = draw.order(shape.length);
     return {
       name: `[${shape}] permuted from ${axes}`,
       shape: axes.map((k) => shape[k]),

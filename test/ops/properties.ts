@@ -1,8 +1,10 @@
 /** The properties that every row of the table of ops must have, each for one drawing. */
+import { inspect } from "node:util";
 import { type DeviceName, getDevice, getThreads, grad, NablaError, scan, setDevice, setThreads, Tensor } from "nabla";
 import { expect } from "vitest";
 import { allocate, type DType, isFloat, type TypedArray } from "../../lib/base/dtype.js";
 import { sizeOf } from "../../lib/base/shape.js";
+import { graphOf, Signature } from "../../lib/graph/signature.js";
 import { fromArray } from "../../lib/ops/convert.js";
 import * as functions from "../../lib/ops/index.js";
 import { toElement } from "../../lib/runtime/reference/operand.js";
@@ -10,7 +12,8 @@ import { evaluate } from "../../lib/tensor/evaluate.js";
 import { testedDevices } from "../devices.js";
 import { repeatable } from "../seeds.js";
 import { Argument, Draw, normal } from "./draw.js";
-import { type OpName, type Row, table } from "./table.js";
+import type { Row } from "./rows.js";
+import { type OpName, table } from "./table.js";
 
 export const opNames = Object.keys(table) as OpName[];
 export const rowOf = (name: OpName): Row => table[name];
@@ -24,7 +27,7 @@ export class Call {
   /** How often it can be differentiated, and by which leaves. */
   readonly order: number;
   readonly smooth: readonly number[];
-  private readonly rest: readonly unknown[];
+  readonly rest: readonly unknown[];
 
   constructor(
     readonly name: OpName,
@@ -43,7 +46,7 @@ export class Call {
 
   /** Nearly as a user would write it. */
   toString(): string {
-    return `${this.name}(${[...this.args, ...this.rest.map((value) => JSON.stringify(value))].join(", ")})`;
+    return `${this.name}(${[...this.args, ...this.rest.map((value) => inspect(value))].join(", ")})`;
   }
 
   leaves(): Tensor[] {
@@ -61,7 +64,7 @@ export class Call {
     return this.apply(this.args.map((arg, k) => arg.view(leaves[k])));
   }
 
-  /** ⟨Jᵀ·u, w⟩ for the cotangent u of a curve through the result, so that it varies, and a random w: its gradient is of second order. */
+  /** ⟨Jᵀ·u, w⟩ for a cotangent u that varies with the result, and a random w: a number whose gradient is of second order. */
   readonly gradient: Fn = (leaves) =>
     pulled((xs) => curved(this.of(xs)), leaves, this.smooth, this.draw.seed + 1)
       .map((g, k) => paired(() => g, [], this.draw.seed + 2 + k))
@@ -281,22 +284,17 @@ function checkSpecialValues(name: OpName): void {
   }
 }
 
-/** Numbers, however nested, as they are printed. */
-const flat = (value: unknown): number[] => [value].flat(9).map(Number);
+/** The dimensions of nested arrays. */
+const dimensions = (value: unknown): number[] => (Array.isArray(value) ? [value.length, ...dimensions(value[0])] : []);
 
 /** Calls with known results have them. */
 function checkKnown(name: OpName): void {
-  for (const [args, result] of rowOf(name).known ?? []) {
+  for (const { args, result } of rowOf(name).known ?? []) {
+    const what = `${name}(${args.map((arg) => inspect(arg)).join(", ")})`;
+    expect({ call: what, shape: callable[name](...args).shape }).toEqual({ call: what, shape: dimensions(result) });
     for (const device of testedDevices) {
-      let shape: readonly number[] = [];
-      const [got] = valuesOn(device, () => {
-        const y = callable[name](...args);
-        shape = y.shape;
-        return [y];
-      });
-      const what = `${name}(${args.map((arg) => JSON.stringify(arg)).join(", ")}) on ${device}`;
-      expectClose(what, got, Float64Array.from(flat(result)), 4 * epsilon.f32);
-      if (sizeOf(shape) !== got.length) throw new Error(what);
+      const [got] = valuesOn(device, () => [callable[name](...args)]);
+      expectClose(`${what} on ${device}`, got, Float64Array.from([result].flat(9).map(Number)), 4 * epsilon.f32);
     }
   }
 }
@@ -304,17 +302,27 @@ function checkKnown(name: OpName): void {
 /** What it refuses, it refuses with the error of the row, which names the function that was called. */
 function checkRefusals(name: OpName): void {
   const { refuses, knownAs = name } = rowOf(name);
-  for (const [code, ...args] of refuses) {
+  for (const { code, args } of refuses) {
     let thrown: unknown;
     try {
       callable[name](...args).dataSync();
     } catch (error) {
       thrown = error;
     }
-    const shown = `${name}(${args.map((arg) => (arg instanceof Tensor ? `${arg.dtype} [${arg.shape}]` : JSON.stringify(arg))).join(", ")})`;
+    const shown = `${name}(${args.map((arg) => (arg instanceof Tensor ? `${arg.dtype} [${arg.shape}]` : inspect(arg))).join(", ")})`;
     if (!(thrown instanceof NablaError)) throw new Error(`${shown} throws ${thrown} but should throw an error with the code ${code}`);
     expect({ call: shown, code: thrown.code, op: thrown.op }).toEqual({ call: shown, code, op: knownAs });
   }
+}
+
+/** Where tensors have a method of that name, it is the op. */
+function checkMethod(name: OpName): void {
+  const method = (Tensor.prototype as unknown as Partial<typeof callable>)[name];
+  if (method === undefined) return;
+  const call = new Call(name, 1, (rowOf(name).dtypes ?? ["f32"])[0]);
+  const xs = call.args.map((arg) => arg.view(arg.leaf()));
+  const byMethod = method.call(xs[0], ...xs.slice(1), ...call.rest);
+  expect(new Signature(graphOf([call.apply(xs)], [])).matches(graphOf([byMethod], [])), `x.${name}() is ${name}(x)`).toBe(true);
 }
 
 /** What a row promises whatever is drawn. */
@@ -322,6 +330,7 @@ export function checkRow(name: OpName): void {
   checkSpecialValues(name);
   checkKnown(name);
   checkRefusals(name);
+  checkMethod(name);
 }
 
 /** What a row promises of every drawing. */
