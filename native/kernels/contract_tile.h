@@ -38,7 +38,7 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   const T* a[R];
   for (int i = 0; i < R; ++i) a[i] = from.a + from.rows[i];
   for (int i = 0; i < R; ++i)
-    for (int v = 0; v < V; ++v) NABLA_PREFETCH(to.c + to.rows[i] + v * lanes);
+    for (int v = 0; v < V; ++v) prefetch(to.c + to.rows[i] + v * lanes);
   Vec<T> sum[R][V];
   for (int i = 0; i < R; ++i)
     for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>::zero();

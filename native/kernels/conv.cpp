@@ -227,16 +227,17 @@ const char* check(Pass pass, const Call& call) {
 }
 
 void plan(Pass pass, const Call& call, Plan& plan) {
-  const Problem p = problem_of(pass, call);
-  if (p.g.is_depthwise())
-    depthwise_plan(pass, p.g, call, plan);
-  else
-    contract_plan(p.job, call, plan);
+  const Conv g = conv_of(pass, call);
+  if (g.is_depthwise()) return depthwise_plan(pass, g, call, plan);
+  if (few_applies(pass, g, call)) return few_plan(pass, g, call, plan);
+  contract_plan(problem_of(pass, call).job, call, plan);
 }
 
 void run(Pass pass, const Call& call, const Work& work) {
+  const Conv g = conv_of(pass, call);
+  if (g.is_depthwise()) return depthwise_run(pass, g, call, work);
+  if (few_applies(pass, g, call)) return few_run(pass, g, call, work);
   const Problem p = problem_of(pass, call);
-  if (p.g.is_depthwise()) return depthwise_run(pass, p.g, call, work);
   const Cut cut = contract_cut(p.job, call);
   const Place place = contract_place(p.job, cut, work);
   const View& source = call.inputs[0];

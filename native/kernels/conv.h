@@ -38,6 +38,11 @@ NABLA_INLINE Conv conv_of(Pass pass, const Call& call) {
   return g;
 }
 
+// Few channels, vectorised over pixels (conv_few.cpp).
+bool few_applies(Pass, const Conv&, const Call&);
+void few_plan(Pass, const Conv&, const Call&, Plan&);
+void few_run(Pass, const Conv&, const Call&, const Work&);
+
 // Depthwise convolution, vectorised over channels (conv_depthwise.cpp).
 void depthwise_plan(Pass, const Conv&, const Call&, Plan&);
 void depthwise_run(Pass, const Conv&, const Call&, const Work&);

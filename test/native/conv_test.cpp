@@ -155,6 +155,23 @@ TEST_P(ConvTest, RandomGeometries) {
   }
 }
 
+// Pixels on the lanes: one to eight channels on either side, rows around whole registers, every border.
+TEST_P(ConvTest, FewChannels) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const auto pick = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
+    const int64_t r = pick(1, 5), s = pick(1, 5), a = pick(1, 2), b = pick(1, 2);
+    const Geometry g = {pick(1, 3), pick(7, 40),          pick(7, 40),          pick(1, 9), pick(1, 9), r, s,         1,
+                        1,          pick(0, (r - 1) * a), pick(0, (s - 1) * b), a,          b,          1, pick(0, 1)};
+    const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+    if (seed % 2)
+      all_passes<float>(by_name, g, seed % 4 == 1);
+    else
+      all_passes<double>(by_name, g, seed % 4 == 0);
+  }
+}
+
 // relu(result + bias over the last axis) beside the result, for every pass.
 template <class T>
 void epilogue(const Kernel& kernel, const Geometry& g, const Shape& a, const Shape& b, const Shape& c) {
