@@ -23,13 +23,16 @@ import { compileProgram } from "../harness/native.mjs";
  * @property {() => string | null} absent null, or what is missing and how to get it
  * @property {(threads: number, workload?: Workload | Kernel) => Setting[]} settings none where the workload is not its own
  * @property {boolean} hasEventLoop
+ * @property {boolean} hasThreads it computes on as many threads as it is told
+ * @property {boolean} isLibrary something is imported, and operations are written one by one
+ * @property {string[]} [packages] folders that it needs at run time
  */
 
 const path = (/** @type {string} */ file) => fileURLToPath(new URL(file, import.meta.url));
 const require = createRequire(import.meta.url);
 
 /**
- * @param {Pick<Contender, "name" | "absent">} who
+ * @param {Pick<Contender, "name" | "absent" | "packages" | "hasThreads">} who
  * @param {string} file
  * @param {{ args?: string[], env?: Record<string, string>, does?: (workload: Workload | Kernel) => boolean }} start
  * @returns {Contender}
@@ -37,6 +40,7 @@ const require = createRequire(import.meta.url);
 const javaScript = (who, file, { args = [], env = {}, does = (workload) => "layers" in workload }) => ({
   ...who,
   hasEventLoop: true,
+  isLibrary: true,
   settings: (threads, workload) =>
     workload === undefined || does(workload)
       ? [{ label: "", command: process.execPath, args: [path(file), ...args], env: { ...env, NABLA_THREADS: String(threads) } }]
@@ -71,6 +75,8 @@ const hasAvx512 = () => readFileSync("/proc/cpuinfo", "utf8").includes(" avx512f
 const pytorch = {
   name: "pytorch",
   hasEventLoop: false,
+  hasThreads: true,
+  isLibrary: true,
   absent: () => (spawnSync(python, ["-c", "import torch"]).status === 0 ? null : "python3-torch is not installed: run bench/setup"),
   settings(threads, workload) {
     /** @type {Record<string, string>} */
@@ -106,6 +112,8 @@ function cPlusPlus(name, library, package_, settings) {
   return {
     name,
     hasEventLoop: false,
+    hasThreads: true,
+    isLibrary: false,
     absent() {
       try {
         program();
@@ -142,16 +150,29 @@ const openblas = cPlusPlus("openblas", "-lopenblas", "libopenblas-dev", (threads
 });
 
 /** The library itself, and what it is compared with. */
-export const nabla = javaScript({ name: "nabla", absent: built }, "nabla.mjs", {
+export const nabla = javaScript({ name: "nabla", hasThreads: true, absent: built }, "nabla.mjs", {
   env: { NABLA_DEVICE: "cpu" },
   does: () => true,
 });
 /** @type {Contender[]} */
 export const peers = [
-  javaScript({ name: "reference", absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "reference" } }),
-  javaScript({ name: "tfjs-cpu", absent: installed("@tensorflow/tfjs") }, "tfjs.mjs", { args: ["cpu"] }),
-  javaScript({ name: "tfjs-wasm", absent: installed("@tensorflow/tfjs-backend-wasm") }, "tfjs.mjs", { args: ["wasm"] }),
-  javaScript({ name: "onnxruntime", absent: installed("onnxruntime-node") }, "onnxruntime.mjs", { does: predicts }),
+  javaScript({ name: "reference", hasThreads: false, absent: built }, "nabla.mjs", { env: { NABLA_DEVICE: "reference" } }),
+  javaScript(
+    { name: "tfjs-cpu", hasThreads: false, packages: [path("../node_modules/@tensorflow")], absent: installed("@tensorflow/tfjs") },
+    "tfjs.mjs",
+    { args: ["cpu"] },
+  ),
+  javaScript({ name: "tfjs-wasm", hasThreads: false, absent: installed("@tensorflow/tfjs-backend-wasm") }, "tfjs.mjs", { args: ["wasm"] }),
+  javaScript(
+    {
+      name: "onnxruntime",
+      hasThreads: true,
+      packages: ["node", "common"].map((part) => path(`../node_modules/onnxruntime-${part}`)),
+      absent: installed("onnxruntime-node"),
+    },
+    "onnxruntime.mjs",
+    { does: predicts },
+  ),
   pytorch,
   onednn,
   openblas,

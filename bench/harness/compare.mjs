@@ -18,7 +18,8 @@
  * @property {number | null} ratio how many times better nabla is, whatever the metric's direction
  * @property {number | null} roof nabla's value over the physical bound
  *
- * @typedef {Comparison & { own: Measured, other: Measured }} Row a comparison with what only the table shows
+ * @typedef {Comparison & { own: Measured, other: Measured }} Row a comparison and both sides of it
+ * @typedef {Comparison & { noise?: number, peerNoise?: number, note?: string, machine?: string }} Line of a result file
  */
 
 /**
@@ -42,12 +43,19 @@ export function compare(what, { own, peer, other = { value: null }, bound = null
 }
 
 /**
- * The line of the result file.
+ * The line of the result file; it stands for itself, so it names the machine.
  * @param {Row} row
+ * @param {string} [machine]
  */
-export function toJson({ own: _, other: __, ...comparison }) {
-  return JSON.stringify(comparison, (_key, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value));
+export function toJson(row, machine) {
+  const { own, other, ...comparison } = row;
+  /** @type {Line} */
+  const line = { ...comparison, noise: own.noise, peerNoise: other.noise, note: noteOf(row) || undefined, machine };
+  return JSON.stringify(line, (_key, value) => (typeof value === "number" ? Number(value.toPrecision(6)) : value));
 }
+
+/** @param {Row} row */
+const noteOf = ({ own, other }) => [own.note, other.note].filter(Boolean).join("; ");
 
 /** @type {[title: string, cell: (row: Row) => string][]} */
 const columns = [
@@ -59,7 +67,7 @@ const columns = [
   ["peer", (row) => row.peer ?? ""],
   ["its value", (row) => (row.peer === null ? "" : show(row.other))],
   ["nabla is better", (row) => (row.ratio === null ? "" : `${figure(row.ratio)} ×`)],
-  ["note", (row) => [row.own.note, row.other.note].filter(Boolean).join("; ")],
+  ["note", noteOf],
 ];
 
 /**
@@ -80,7 +88,7 @@ function show({ value, noise }) {
   return noise === undefined ? figure(value) : `${figure(value)} ± ${(100 * noise).toFixed(0)} %`;
 }
 
-/** @param {number} value */
-function figure(value) {
+/** Three digits, or all of a large number. @param {number} value */
+export function figure(value) {
   return value >= 1000 ? value.toFixed(0).replace(/\B(?=(\d{3})+$)/g, " ") : value.toPrecision(3);
 }

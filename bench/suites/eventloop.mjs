@@ -17,7 +17,8 @@ export async function* run({ cases: chosen, contenders, threads, rounds, seconds
     /** @type {{ peer: string, found: Awaited<ReturnType<typeof delays>> }[]} */
     const field = [];
     for (const { name: peer, settings } of contenders.filter(({ hasEventLoop }) => hasEventLoop)) {
-      field.push({ peer, found: await delays(settings(threads)[0], duration, workloads[name]) });
+      const [setting] = settings(threads, workloads[name]);
+      if (setting !== undefined) field.push({ peer, found: await delays(setting, duration, workloads[name]) });
     }
     const own = field.find(({ peer }) => peer === "nabla")?.found;
     for (const metric of metrics) {
