@@ -176,8 +176,11 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
   const kernelsBefore = new Int32Array(captured.values.length + 1);
   for (const { id, op } of captured.values) kernelsBefore[id + 1] = kernelsBefore[id] + (op.lowering.kind === "kernel" ? 1 : 0);
   const near = (a: Value, b: Value): boolean => kernelsBefore[a.id] === kernelsBefore[b.id];
+  /** Whether somebody else reads `value` when `user` is computed, or in the kernel before it. */
   const isHeldUntil = (value: Value, by: Value, user: Value): boolean =>
-    isGiven(value) || rootBases.has(value) || [...(users.get(value) ?? [])].some((other) => other !== by && other.id >= user.id);
+    isGiven(value) ||
+    rootBases.has(value) ||
+    [...(users.get(value) ?? [])].some((other) => other !== by && kernelsBefore[other.id + 1] >= kernelsBefore[user.id]);
 
   // Down: a value with one reader is computed where it is read, unless that would keep its inputs alive for it alone.
   for (let i = captured.values.length - 1; i >= 0; i--) {
