@@ -16,6 +16,7 @@ constexpr int64_t kRows = 120;       // block of A: with kDepth about a quarter 
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
+constexpr int64_t kThin = 2;         // rows that have so little to do that they wait for B from memory
 template <class T>
 constexpr int64_t kFewCols = 4 * TileSize<T>::cols;
 constexpr int64_t kPackStrips = 8;          // strips of B that are packed at once
@@ -111,7 +112,7 @@ Cut cut_of(const Job& job, const Call& call) {
   while (tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
     if (cut.rows > fewest_rows)
       cut.rows = round_up(cut.rows / 2, mr);
-    else if (cut.cols > 4 * nr)
+    else if (cut.cols > 4 * nr && cut.m > kThin)  // rows of B are read best from end to end
       cut.cols = round_up(cut.cols / 2, nr);
     else
       break;
@@ -218,11 +219,12 @@ class Task {
     int64_t* strip_rows = b_sum + cut_.depth;
     const bool packs = packs_a<T>(x_, cut_);
     if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
-    const bool reads_b_in_place =
-        x_.b_cols.is_run(1) && x_.b_sum.rank == 1 && (rows <= 2 * mr || k_ * n_ <= kResident) && k_ > 0;
+    const bool reads_b_in_place = !cut_.packs_ahead && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
+                                  (rows <= 2 * mr || k_ * n_ <= kResident) && k_ > 0;
     // Where columns are neighbours in memory several strips are packed at once, along with it.
     const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
     const bool writes_runs = x_.c_cols.is_run(1);
+    const bool is_thin = reads_b_in_place && writes_runs && rows <= kThin;
 
     const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
     int64_t k0 = first;
@@ -237,8 +239,10 @@ class Task {
         fill_offsets(axis(depth, mr), 0, depth, a_sum);
       }
       if (!cut_.packs_ahead) fill_offsets(x_.b_sum, k0, depth, b_sum);
-      for (int64_t j = 0; j < cols; j += nr) {
-        const int width = static_cast<int>(smaller(nr, cols - j)), whole = static_cast<int>(round_up(width, lanes));
+      for (int64_t j = 0, width; j < cols; j += width) {
+        const bool is_wide = is_thin && cols - j >= kWide<T>;
+        width = smaller(is_wide ? kWide<T> : nr, cols - j);
+        const int64_t whole = round_up(width, lanes);
         const T* strip = b_strips_ + j % group * depth;
         int64_t step = whole;
         if (cut_.packs_ahead) {
@@ -251,14 +255,16 @@ class Task {
         }
         for (int64_t i = 0; i < rows; i += mr) {
           const int height = static_cast<int>(smaller(mr, rows - i));
-          const TileKernel<T> kernel = tile_kernel_for<T>(height, whole / lanes);
+          const TileKernel<T> kernel =
+              is_wide ? wide_kernel_for<T>(height) : tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
           const TileSource<T> source =
               packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum} : TileSource<T>{a, a_rows + i, a_sum};
           const bool add = k0 > first;
           if (writes_runs)
-            kernel(depth, source, strip, step, {c + c_cols[j], c_rows + i, width, add});
+            kernel(depth, source, strip, step, {c + c_cols[j], c_rows + i, static_cast<int>(width), add});
           else
-            scatter(kernel, depth, source, strip, step, c, c_rows + i, height, c_cols + j, width, add);
+            scatter(kernel, depth, source, strip, step, c, c_rows + i, height, c_cols + j, static_cast<int>(width),
+                    add);
         }
       }
       k0 += cut_.depth;

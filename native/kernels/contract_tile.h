@@ -68,6 +68,14 @@ template <class T>
 using TileKernel = void (*)(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
                             const TileTarget<T>& to);
 
+// Columns that a microkernel of one or two rows takes at once: long pieces of memory.
+template <class T>
+constexpr int kWide = 8 * Vec<T>::lanes;
+template <class T>
+NABLA_INLINE TileKernel<T> wide_kernel_for(int rows) {
+  return rows == 1 ? contract_tile<T, 1, 8> : contract_tile<T, 2, 8>;
+}
+
 // The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
 template <class T, int R = TileSize<T>::rows, int V = TileSize<T>::vectors>
 NABLA_INLINE TileKernel<T> tile_kernel_for(int rows, int vectors) {

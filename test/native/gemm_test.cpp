@@ -140,6 +140,19 @@ void epilogue(const Kernel& kernel, int64_t batch, int64_t m, int64_t n, int64_t
       ASSERT_NEAR(c[i * n + j], in_place ? want : dot, tolerance) << i << " " << j;
     }
 }
+// One or two rows read wide pieces of B; rows a page apart are packed; some columns of B are packed along memory.
+template <class T>
+void paths(const Kernel& kernel) {
+  for (int64_t m : {1, 2, 3})
+    for (int64_t n : {127, 128, 129, 300}) expect_product<T>(kernel, Layout::rows, Layout::rows, 2, m, n, 520);
+  for (Layout layout : {Layout::rows, Layout::columns})
+    expect_product<T>(kernel, layout, Layout::rows, 1, 61, 150, 1024);
+  expect_product<T>(kernel, Layout::columns, Layout::rows, 1, 1024, 140, 70);
+  expect_product<T>(kernel, Layout::rows, Layout::rows, 1, 70, 333, 300);
+}
+TEST_P(GemmTest, PathsF32) { paths<float>(kernel("gemm")); }
+TEST_P(GemmTest, PathsF64) { paths<double>(kernel("gemm")); }
+
 TEST_P(GemmTest, Epilogue) {
   // whole rows, narrow and swapped, several column blocks, split sums, empty sums, batches
   const int64_t shapes[][4] = {{1, 128, 84, 120}, {1, 128, 10, 84}, {1, 260, 1100, 300}, {1, 25, 6, 8192},
