@@ -16,6 +16,7 @@ constexpr int64_t kRows = 120;       // block of A: with kDepth about a quarter 
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
+constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
 constexpr int64_t kThin = 2;         // rows that have so little to do that they wait for B from memory
 template <class T>
 constexpr int64_t kFewCols = 4 * TileSize<T>::cols;
@@ -131,7 +132,8 @@ Cut cut_of(const Job& job, const Call& call) {
 
   const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
   const int64_t k_blocks = ceil_div(cut.k, cut.depth);
-  cut.packs_ahead = cut.k > 0 && tasks() * 1 > copies_of_b * cut.col_blocks;
+  const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
+  cut.packs_ahead = cut.k > 0 && !is_read_in_place && tasks() > copies_of_b * cut.col_blocks;
   if (cut.packs_ahead) {
     cut.pack_tasks = copies_of_b * k_blocks * ceil_div(ceil_div(cut.n, nr), kPackStrips);
     cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
@@ -220,7 +222,7 @@ class Task {
     const bool packs = packs_a<T>(x_, cut_);
     if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
     const bool reads_b_in_place = !cut_.packs_ahead && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
-                                  (rows <= 2 * mr || k_ * n_ <= kResident) && k_ > 0;
+                                  (cut_.m <= kFewRows * mr || k_ * n_ <= kResident) && k_ > 0;
     // Where columns are neighbours in memory several strips are packed at once, along with it.
     const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
     const bool writes_runs = x_.c_cols.is_run(1);

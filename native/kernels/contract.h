@@ -44,7 +44,7 @@ struct Contraction {
 struct Job {
   int64_t parts, batch, m, n, k;  // sizes are those of the largest part
   bool shared_a, shared_b;        // the same for the whole batch
-  bool runs_a;                    // rows of A are neighbours in memory
+  bool runs_a, runs_b;            // rows of A, columns of B are neighbours in memory
   bool is_contiguous;             // parts = 1 and C is row-major: rows step by n, columns by 1, batches by m·n
   int64_t output_size;
   int64_t own_tasks;  // of the kernel itself, run before everything else

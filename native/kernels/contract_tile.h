@@ -30,6 +30,8 @@ struct TileSource {
   const int64_t *rows, *summed;
 };
 
+constexpr int64_t kAhead = 16;  // rows of B that are fetched before their turn
+
 // C (+)= A·B over `depth`, with element (k, j) of B at b[k·b_step + j].
 template <class T, int R, int V>
 static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
@@ -47,6 +49,8 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
     const int64_t k = *summed;
     Vec<T> row[V];
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
+    if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
+      for (int v = 0; v < V; ++v) prefetch(b + kAhead * b_step + v * lanes);
     for (int i = 0; i < R; ++i) {
       const Vec<T> x = Vec<T>::all(a[i][k]);
       for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);

@@ -104,10 +104,11 @@ Problem problem_of(Pass pass, const Call& call) {
   switch (pass) {
     case Pass::forward:
       job.m = g.pixels(), job.n = g.filters(), job.k = g.taps();
+      job.runs_b = true;
       break;
     case Pass::filter_grad:
       job.m = g.taps(), job.n = g.filters(), job.k = g.pixels();
-      job.runs_a = true;
+      job.runs_a = job.runs_b = true;
       break;
     case Pass::input_grad: {
       int64_t taps[2] = {};

@@ -31,6 +31,7 @@ Job job_of(const Call& call) {
   job.shared_a = a.strides[0] == 0;
   job.shared_b = b.strides[0] == 0;
   job.runs_a = a.strides[1] == 1;
+  job.runs_b = b.strides[2] == 1;
   job.is_contiguous = true;
   job.output_size = c.size();
   return job;
