@@ -53,7 +53,9 @@ export function isScalar(value: Value): boolean {
   return value.op.lowering.kind === "constant" || value.source?.kind === "uniform";
 }
 
-const isConstant = (value: Value, number: number): boolean => value.op.lowering.kind === "constant" && value.attrs.value === number;
+/** Whether all elements are `number`, spread over a shape or not. */
+const isConstant = ({ window: { base } }: Value, number: number): boolean =>
+  base.op.lowering.kind === "constant" && base.attrs.value === number;
 
 /** What tile arithmetic a value needs. Integers are computed in f64, which holds every i32 exactly. */
 export function tileDType({ op, dtype, inputs }: Value): FloatDType {

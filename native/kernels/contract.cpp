@@ -11,8 +11,8 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kDepth = 256;      // slice of k: a strip of B takes half of L1
-constexpr int64_t kRows = 120;       // block of A: with kDepth about a quarter of L2
+constexpr int64_t kDepth = 512;      // slice of k
+constexpr int64_t kRows = 120;       // block of A: with kDepth a quarter of L2
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
