@@ -89,8 +89,9 @@ const wanted = process.argv.slice(2);
 const planted = faults.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
 const clone = mkdtempSync(join(tmpdir(), "nabla-faults-"));
 
-function run(program, args) {
-  return spawnSync(program, args, { cwd: clone, encoding: "utf8", env: { ...process.env, CI: "true" }, maxBuffer: 1 << 28 });
+function run(program, args, limit = 3600) {
+  const options = { cwd: clone, encoding: "utf8", env: { ...process.env, CI: "true" }, maxBuffer: 1 << 28, timeout: 1000 * limit };
+  return spawnSync(program, args, { ...options, killSignal: "SIGKILL" });
 }
 
 /** Runs what must succeed. */
@@ -105,7 +106,7 @@ const buildNative = (...targets) => must("cmake", "--build", "build", "--paralle
 function outcomeOf({ native, vitest, ctest }, { file }) {
   if (native !== undefined || ctest !== undefined) buildNative("nabla_tests");
   if (native !== undefined) {
-    const { status, signal, stdout } = run("build/nabla_tests", [`--gtest_filter=${native}`]);
+    const { status, signal, stdout } = run("build/nabla_tests", [`--gtest_filter=${native}`], 120); // a fault may make it hang
     if (signal === null && !/Running [1-9]\d* tests?/.test(stdout)) throw new Error(`no test is called ${native}\n${stdout}`);
     return status === 0 ? "passed" : "failed";
   }

@@ -31,7 +31,7 @@ const addonUnderAsan = () => {
   return {
     NABLA_PREBUILD: folder,
     LD_PRELOAD: `${libraryOf("libasan.so")}:${libraryOf("libubsan.so")}`,
-    ASAN_OPTIONS: "detect_leaks=0:quarantine_size_mb=8",
+    ASAN_OPTIONS: "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=8",
     UBSAN_OPTIONS: "print_stacktrace=1",
   };
 };
@@ -64,6 +64,19 @@ const stages = {
   "npm test on other instruction sets": { commands: () => isas().map((isa) => [{ NABLA_ISA: isa }, "npm", "test"]) },
   "npm test on one thread": { commands: () => [[{ NABLA_THREADS: "1" }, "npm", "test"]] },
   "long lifetimes": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/runtime/lifetimes.test.ts"]] },
+  "fuzzing of the validator of programs": {
+    needs: ["clang++-19"],
+    commands: () => {
+      const corpus = join(logs, "corpus");
+      mkdirSync(corpus);
+      return [
+        ["cmake", "-S", ".", "-B", "build-fuzz", "-DNABLA_FUZZ=ON", "-DCMAKE_CXX_COMPILER=clang++-19"],
+        ["cmake", "--build", "build-fuzz", "--parallel", jobs, "--target", "nabla_program_fuzzer"],
+        [{ NABLA_CORPUS: corpus }, "build-fuzz/nabla_program_fuzzer", "-runs=0"],
+        ["build-fuzz/nabla_program_fuzzer", "-max_total_time=300", "-timeout=60", "-max_len=4096", `-artifact_prefix=${logs}/`, corpus],
+      ];
+    },
+  },
   "fuzzing of ops and programs": { commands: () => [["npm", "run", "fuzz", "--", "300"]] },
   "planted faults": { commands: () => [["npm", "run", "faults"]] },
 };

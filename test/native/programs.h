@@ -51,8 +51,8 @@ struct ProgramSpec {
     Numbers words;
     std::vector<std::string> names;
   };
-  Encoded encode() const {
-    Encoded e;
+  Encoded encode(std::vector<std::string> names = {}) const {
+    Encoded e{{}, std::move(names)};
     const auto put = [&](const Numbers& numbers) { e.words.insert(e.words.end(), numbers.begin(), numbers.end()); };
     const auto name = [&](const std::string& s) {
       const auto at = std::find(e.names.begin(), e.names.end(), s);
