@@ -12,9 +12,13 @@ constexpr int64_t kMostChunks = 16;    // that the filter gradient's sum over pi
 constexpr int64_t kFinishSpan = 8192;  // elements
 constexpr double kNanoseconds = 0.5;   // of a multiplication by a register
 
-// A source position and a filter cell that meet in a position of the result; offsets in elements.
-struct Tap {
-  int64_t source, filter;
+// The filter cells along one axis that meet the other image, and where: both in arithmetic progression, the image's
+// ascending.
+struct Taps {
+  int64_t count, cell, cell_step, filter, filter_step;
+  NABLA_INLINE Taps times(int64_t cells, int64_t filters) const {
+    return {count, cell * cells, cell_step * cells, filter * filters, filter_step * filters};
+  }
 };
 
 struct Rows {
@@ -30,55 +34,210 @@ Rows rows_of(Pass pass, const Conv& g, int lanes) {
   return rows;
 }
 
-// Taps of position (i, j) of y (forward) or gx (input gradient) in an image whose rows have `width` cells.
-int64_t list_taps(Pass pass, const Conv& g, int64_t i, int64_t j, Tap* taps) {
-  const int64_t at[2] = {i, j};
-  const auto meets = [&](int d, int64_t cell, int64_t& source) {
-    if (pass == Pass::forward) {
-      source = at[d] * g.stride[d] - g.pad[d] + cell * g.dilation[d];
-      return source >= 0 && source < g.in[d];
-    }
-    const int64_t scaled = at[d] + g.pad[d] - cell * g.dilation[d];
-    source = scaled / g.stride[d];
-    return scaled >= 0 && scaled % g.stride[d] == 0 && source < g.out[d];
+// Taps of index `at` of y, or (input gradient) of gx, along axis d.
+Taps taps_of(Pass pass, const Conv& g, int d, int64_t at) {
+  Taps taps{};
+  const auto add = [&](int64_t cell, int64_t filter) {
+    if (taps.count == 0) taps.cell = cell, taps.filter = filter;
+    if (taps.count == 1) taps.cell_step = cell - taps.cell, taps.filter_step = filter - taps.filter;
+    ++taps.count;
   };
-  const int64_t width = pass == Pass::forward ? g.in[1] : g.out[1];
-  int64_t count = 0, h, w;
-  for (int64_t r = 0; r < g.window[0]; ++r) {
-    if (!meets(0, r, h)) continue;
-    for (int64_t s = 0; s < g.window[1]; ++s)
-      if (meets(1, s, w)) taps[count++] = {(h * width + w) * g.c, (r * g.window[1] + s) * g.c};
+  if (pass == Pass::input_grad) {
+    for (int64_t s = g.window[d] - 1; s >= 0; --s) {
+      const int64_t cell = at + g.pad[d] - s * g.dilation[d], stride = g.stride[d];
+      if (cell < 0 || cell >= g.out[d] * stride) continue;
+      if (stride == 1)
+        add(cell, s);  // divisions are slow
+      else if (cell % stride == 0)
+        add(cell / stride, s);
+    }
+  } else {
+    const int64_t corner = at * g.stride[d] - g.pad[d];
+    for (int64_t s = 0; s < g.window[d]; ++s) {
+      const int64_t cell = corner + s * g.dilation[d];
+      if (cell >= 0 && cell < g.in[d]) add(cell, s);
+    }
   }
-  return count;
+  return taps;
+}
+
+// Calls visit(j, step, count, taps) for runs of columns j, j + step, … of y, or of gx, whose taps are those of j, moved
+// on by a constant: where the whole window lies inside, and each other column on its own.
+template <class Visit>
+NABLA_INLINE void each_run(Pass pass, const Conv& g, Visit visit) {
+  const bool to_input = pass == Pass::input_grad;
+  const int64_t size = to_input ? g.in[1] : g.out[1], step = to_input ? g.stride[1] : 1;
+  const int64_t reach = (g.window[1] - 1) * g.dilation[1];
+  const int64_t corners = larger(0, g.in[1] + g.pad[1] - reach);  // columns, from the padding on, of whole windows
+  const int64_t low = to_input ? reach - g.pad[1] : ceil_div(g.pad[1], g.stride[1]);
+  const int64_t high = smaller(size, to_input ? g.out[1] * g.stride[1] - g.pad[1] : ceil_div(corners, g.stride[1]));
+  for (int64_t first = 0; first < smaller(step, size); ++first)
+    for (int64_t j = first; j < size;) {
+      const int64_t count = j >= low && j < high ? ceil_div(high - j, step) : 1;
+      visit(j, step, count, taps_of(pass, g, 1, j));
+      j += count * step;
+    }
+}
+
+// Calls body(Index<0>), …, body(Index<n - 1>): a loop that is unrolled before the compiler decides what lives in
+// registers.
+template <int i>
+struct Index {
+  static constexpr int value = i;
+};
+template <int n, class Body>
+NABLA_INLINE void repeat(Body body) {
+  if constexpr (n > 0) {
+    repeat<n - 1>(body);
+    body(Index<n - 1>{});
+  }
+}
+
+// y[p·to] = Σ_taps x[p·from + cell] · filter for p < n, `pixels` at a time, then half as many, and so on. columns > 0:
+// there are so many taps in a row, one pixel's step apart, so that each element of x is loaded once for all of them.
+template <int columns, int pixels, class T, class Lanes>
+NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps rows, Taps taps, T* y, int64_t to,
+                                Lanes some) {
+  Vec<T> sum[pixels];
+  repeat<pixels>([&](auto k) { sum[k.value] = Vec<T>::zero(); });
+  for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, filter += rows.filter_step) {
+    const T *cell = x, *f = filter;
+    if constexpr (columns > 0) {
+      Vec<T> w[columns];
+      repeat<columns>([&](auto s) { w[s.value] = load(f + s.value * taps.filter_step, some); });
+      repeat<pixels + columns - 1>([&](auto q) {
+        const Vec<T> v = load(cell, some);
+        cell += from;
+        repeat<columns>([&](auto s) {
+          constexpr int k = decltype(q)::value - decltype(s)::value;
+          if constexpr (k >= 0 && k < pixels) sum[k] = fma(v, w[s.value], sum[k]);
+        });
+      });
+    } else {
+      for (int64_t s = 0; s < taps.count; ++s, cell += taps.cell_step, f += taps.filter_step) {
+        const Vec<T> w = load(f, some);
+        repeat<pixels>([&](auto k) { sum[k.value] = fma(load(cell + k.value * from, some), w, sum[k.value]); });
+      }
+    }
+  }
+  repeat<pixels>([&](auto k) { store(y + k.value * to, sum[k.value], some); });
+}
+
+template <int columns, int pixels, class T>
+void gather_run(const T* x, int64_t from, const T* filter, const Taps& rows, const Taps& taps, int64_t channels, T* y,
+                int64_t to, int64_t n) {
+  constexpr int lanes = Vec<T>::lanes;
+  for (; n >= pixels; n -= pixels, x += pixels * from, y += pixels * to) {
+    int64_t c = 0;
+    for (; c + lanes <= channels; c += lanes)
+      gather_pixels<columns, pixels>(x + c, from, filter + c, rows, taps, y + c, to, All{});
+    if (c < channels)
+      gather_pixels<columns, pixels>(x + c, from, filter + c, rows, taps, y + c, to,
+                                     Some{static_cast<int>(channels - c)});
+  }
+  if constexpr (pixels > 1)
+    if (n > 0) gather_run<columns, pixels / 2>(x, from, filter, rows, taps, channels, y, to, n);
+}
+
+// Calls run(Index<k>) where the taps are k neighbours, k one of the usual window sizes, else run(Index<0>).
+template <class Run>
+NABLA_INLINE void by_columns(const Taps& taps, int64_t from, Run run) {
+  if (taps.count == 3 && taps.cell_step == from) return run(Index<3>{});
+  if (taps.count == 5 && taps.cell_step == from) return run(Index<5>{});
+  run(Index<0>{});
 }
 
 // Forward and input gradient: result[position] = Σ_taps source · filter.
 template <class T>
 void gather(Pass pass, const Conv& g, const Call& call, const Work& work) {
   const bool forward = pass == Pass::forward;
-  const int64_t *size = forward ? g.out : g.in, *from = forward ? g.in : g.out;
+  const int64_t *size = forward ? g.out : g.in, *other = forward ? g.in : g.out;
   const T* source = reinterpret_cast<const T*>(call.inputs[0].data);
   const T* filter = reinterpret_cast<const T*>(call.inputs[1].data);
   T* result = reinterpret_cast<T*>(call.outputs[0].data);
-  Tap* taps = reinterpret_cast<Tap*>(work.scratch);
-  const Rows rows = rows_of(pass, g, Vec<T>::lanes);
-  const int64_t first = work.task * rows.per_task, last = smaller(rows.total, first + rows.per_task);
+  const Rows cut = rows_of(pass, g, Vec<T>::lanes);
+  const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
+  const int64_t from = (forward ? g.stride[1] : 1) * g.c;
   for (int64_t row = first; row < last; ++row) {
-    const T* image = source + row / size[0] * from[0] * from[1] * g.c;
-    for (int64_t j = 0; j < size[1]; ++j) {
-      const int64_t count = list_taps(pass, g, row % size[0], j, taps);
-      T* y = result + (row * size[1] + j) * g.c;
-      sweep<T>(g.c, [&](int64_t c, auto some) {
-        Vec<T> sum = Vec<T>::zero();
-        for (int64_t t = 0; t < count; ++t)
-          sum = fma(load(image + taps[t].source + c, some), load(filter + taps[t].filter + c, some), sum);
-        store(y + c, sum, some);
+    const T* image = source + row / size[0] * other[0] * other[1] * g.c;
+    const Taps rows = taps_of(pass, g, 0, row % size[0]).times(other[1] * g.c, g.window[1] * g.c);
+    each_run(pass, g, [&](int64_t j, int64_t step, int64_t count, const Taps& columns) {
+      const Taps taps = columns.times(g.c, g.c);
+      by_columns(taps, from, [&](auto k) {
+        gather_run<decltype(k)::value, 8>(image + rows.cell + taps.cell, from, filter + rows.filter + taps.filter, rows,
+                                          taps, g.c, result + (row * size[1] + j) * g.c, step * g.c, count);
       });
+    });
+  }
+}
+
+// partial[filter] += Σ_p x[p·from + cell] · gy[p·step] for p < n, for a register of channels. `columns` as above.
+template <int columns, class T, class Lanes>
+NABLA_INLINE void correlate_pixels(const T* x, int64_t from, Taps rows, Taps taps, const T* gy, int64_t step, int64_t n,
+                                   T* partial, Lanes some) {
+  constexpr int pixels = 4;
+  for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, partial += rows.filter_step) {
+    const auto add = [&](int64_t s, Vec<T> sum) {
+      T* at = partial + s * taps.filter_step;
+      store(at, load(at, some) + sum, some);
+    };
+    if constexpr (columns > 0) {
+      const T *cell = x, *g = gy;
+      Vec<T> even[columns], odd[columns];
+      repeat<columns>([&](auto s) { even[s.value] = odd[s.value] = Vec<T>::zero(); });
+      int64_t p = 0;
+      for (; p + pixels <= n; p += pixels) {
+        Vec<T> incoming[pixels];
+        repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
+        const T* next = cell;
+        repeat<pixels + columns - 1>([&](auto q) {
+          const Vec<T> v = load(next, some);
+          next += from;
+          if constexpr (q.value < pixels) cell += from;
+          repeat<columns>([&](auto s) {
+            constexpr int k = decltype(q)::value - decltype(s)::value;
+            if constexpr (k >= 0 && k < pixels) {
+              Vec<T>& sum = k % 2 == 0 ? even[s.value] : odd[s.value];
+              sum = fma(v, incoming[k], sum);
+            }
+          });
+        });
+      }
+      for (; p < n; ++p, cell += from, g += step) {
+        const Vec<T> incoming = load(g, some);
+        repeat<columns>(
+            [&](auto s) { even[s.value] = fma(load(cell + s.value * from, some), incoming, even[s.value]); });
+      }
+      repeat<columns>([&](auto s) { add(s.value, even[s.value] + odd[s.value]); });
+    } else {
+      for (int64_t s = 0; s < taps.count; ++s) {
+        const T *cell = x + s * taps.cell_step, *g = gy;
+        Vec<T> even = Vec<T>::zero(), odd = even;
+        int64_t p = 0;
+        for (; p + 2 <= n; p += 2, cell += 2 * from, g += 2 * step) {
+          even = fma(load(cell, some), load(g, some), even);
+          odd = fma(load(cell + from, some), load(g + step, some), odd);
+        }
+        if (p < n) even = fma(load(cell, some), load(g, some), even);
+        add(s, even + odd);
+      }
     }
   }
 }
 
-// Filter gradient over some rows of y: partial[cell] = Σ_pixels x · gy.
+template <int columns, class T>
+void correlate_run(const T* x, int64_t from, const Taps& rows, const Taps& taps, int64_t channels, const T* gy,
+                   int64_t n, T* partial) {
+  constexpr int lanes = Vec<T>::lanes;
+  int64_t c = 0;
+  for (; c + lanes <= channels; c += lanes)
+    correlate_pixels<columns>(x + c, from, rows, taps, gy + c, channels, n, partial + c, All{});
+  if (c < channels)
+    correlate_pixels<columns>(x + c, from, rows, taps, gy + c, channels, n, partial + c,
+                              Some{static_cast<int>(channels - c)});
+}
+
+// Filter gradient over some rows of y: partial[filter] = Σ_pixels x · gy.
 template <class T>
 void correlate(const Conv& g, const Call& call, const Work& work) {
   const T* x = reinterpret_cast<const T*>(call.inputs[0].data);
@@ -86,40 +245,20 @@ void correlate(const Conv& g, const Call& call, const Work& work) {
   const int64_t size = g.window[0] * g.window[1] * g.c;
   T* partial = reinterpret_cast<T*>(work.workspace) + work.task * size;
   sweep<T>(size, [&](int64_t i, auto some) { store(partial + i, Vec<T>::zero(), some); });
-  const Rows rows = rows_of(Pass::filter_grad, g, Vec<T>::lanes);
-  const int64_t first = work.task * rows.per_task, last = smaller(rows.total, first + rows.per_task);
+  const Rows cut = rows_of(Pass::filter_grad, g, Vec<T>::lanes);
+  const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
+  const int64_t from = g.stride[1] * g.c;
   for (int64_t row = first; row < last; ++row) {
-    const int64_t image = row / g.out[0], i = row % g.out[0];
-    for (int64_t r = 0; r < g.window[0]; ++r) {
-      const int64_t h = i * g.stride[0] - g.pad[0] + r * g.dilation[0];
-      if (h < 0 || h >= g.in[0]) continue;
-      for (int64_t s = 0; s < g.window[1]; ++s) {
-        const int64_t shift = s * g.dilation[1] - g.pad[1];  // column of x that j = 0 meets
-        const int64_t low = shift >= 0 ? 0 : ceil_div(-shift, g.stride[1]);
-        const int64_t high = shift >= g.in[1] ? 0 : smaller(g.out[1], (g.in[1] - 1 - shift) / g.stride[1] + 1);
-        if (low >= high) continue;
-        const T* p = x + ((image * g.in[0] + h) * g.in[1] + low * g.stride[1] + shift) * g.c;
-        const T* q = gy + (row * g.out[1] + low) * g.c;
-        const int64_t step = g.stride[1] * g.c;
-        sweep<T>(g.c, [&](int64_t c, auto some) {
-          T* to = partial + (r * g.window[1] + s) * g.c + c;
-          Vec<T> even = load(to, some), odd = Vec<T>::zero();
-          int64_t j = 0;
-          for (; j + 2 <= high - low; j += 2) {
-            even = fma(load(p + j * step + c, some), load(q + j * g.c + c, some), even);
-            odd = fma(load(p + (j + 1) * step + c, some), load(q + (j + 1) * g.c + c, some), odd);
-          }
-          if (j < high - low) even = fma(load(p + j * step + c, some), load(q + j * g.c + c, some), even);
-          store(to, even + odd, some);
-        });
-      }
-    }
+    const T* image = x + row / g.out[0] * g.in[0] * g.in[1] * g.c;
+    const Taps rows = taps_of(Pass::filter_grad, g, 0, row % g.out[0]).times(g.in[1] * g.c, g.window[1] * g.c);
+    each_run(Pass::filter_grad, g, [&](int64_t j, int64_t, int64_t count, const Taps& columns) {
+      const Taps taps = columns.times(g.c, g.c);
+      by_columns(taps, from, [&](auto k) {
+        correlate_run<decltype(k)::value>(image + rows.cell + taps.cell, from, rows, taps, g.c,
+                                          gy + (row * g.out[1] + j) * g.c, count, partial + rows.filter + taps.filter);
+      });
+    });
   }
-}
-
-size_t own_scratch(Pass pass, const Conv& g) {
-  if (pass == Pass::filter_grad) return 0;
-  return (static_cast<size_t>(g.window[0] * g.window[1]) * sizeof(Tap) + 63) / 64 * 64;
 }
 
 template <class T>
@@ -134,7 +273,7 @@ void plan_typed(Pass pass, const Conv& g, const Call& call, Plan& plan) {
     plan.tasks[1] = ceil_div(size, kFinishSpan);
     plan.workspace = static_cast<size_t>(larger(1, rows.tasks()) * size) * sizeof(T);
   }
-  plan.scratch = own_scratch(pass, g) + (call.tile ? tile_scratch(call) : 0);
+  plan.scratch = call.tile ? tile_scratch(call) : 0;
   plan.state = call.tile ? tile_state_size(call) : 0;
 }
 
@@ -159,7 +298,7 @@ void run_typed(Pass pass, const Conv& g, const Call& call, const Work& work) {
     else
       sum_partials(reinterpret_cast<const T*>(work.workspace), parts, size, start, count, gw);
   }
-  if (call.tile) tile_run(call, work.state, start, count, work.scratch + own_scratch(pass, g));
+  if (call.tile) tile_run(call, work.state, start, count, work.scratch);
 }
 
 }  // namespace

@@ -172,6 +172,30 @@ TEST_P(ConvTest, FewChannels) {
   }
 }
 
+// Every length of a run of columns, windows of neighbours and others, tails of channels.
+TEST_P(ConvTest, Depthwise) {
+  const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+  for (int64_t width = 1; width <= 20; ++width)
+    for (int64_t s : {1, 2, 3, 5}) {
+      const int64_t c = 2 + width * 7 % 35;
+      all_passes<float>(by_name, {2, 5, width, c, c, 3, s, 1, 1, 1, s / 2, 1, 1, c}, width % 2 == 0);
+      all_passes<double>(by_name, {1, 4, width, c, c, s, 3, 1, 1, 0, width % 4, 1, 1, c}, width % 2 == 1);
+    }
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const auto pick = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
+    const int64_t c = pick(2, 40);
+    const Geometry g = {pick(1, 3), pick(1, 14), pick(1, 30), c,          c,
+                        pick(1, 5), pick(1, 6),  pick(1, 4),  pick(1, 4), pick(0, 5),
+                        pick(0, 5), pick(1, 3),  pick(1, 3),  c,          pick(0, 1)};
+    if (seed % 2)
+      all_passes<float>(by_name, g, seed % 4 == 1);
+    else
+      all_passes<double>(by_name, g, seed % 4 == 0);
+  }
+}
+
 // relu(result + bias over the last axis) beside the result, for every pass.
 template <class T>
 void epilogue(const Kernel& kernel, const Geometry& g, const Shape& a, const Shape& b, const Shape& c) {
