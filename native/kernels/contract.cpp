@@ -245,14 +245,15 @@ class Task {
         const bool is_wide = is_thin && cols - j >= kWide<T>;
         width = smaller(is_wide ? kWide<T> : nr, cols - j);
         const int64_t whole = round_up(width, lanes);
-        const T* strip = b_strips_ + j % group * depth;
+        const int64_t at = reads_b_in_place ? 0 : j % group;  // in place, only a rest of columns is packed, alone
+        const T* strip = b_strips_ + at * depth;
         int64_t step = whole;
         if (cut_.packs_ahead) {
           strip = packed_ + strip_offset(copy, k0, j0 + j, depth);
         } else if (reads_b_in_place && whole == width) {
           strip = b + b_cols[j] + b_sum[0];
           step = x_.b_sum.stride[0];
-        } else if (j % group == 0) {
+        } else if (at == 0) {
           pack_strips(b, b_cols + j, smaller(group, cols - j), b_sum, depth, nr, b_strips_);
         }
         for (int64_t i = 0; i < rows; i += mr) {
