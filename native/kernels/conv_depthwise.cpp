@@ -79,20 +79,6 @@ NABLA_INLINE void each_run(Pass pass, const Conv& g, Visit visit) {
     }
 }
 
-// Calls body(Index<0>), …, body(Index<n - 1>): a loop that is unrolled before the compiler decides what lives in
-// registers.
-template <int i>
-struct Index {
-  static constexpr int value = i;
-};
-template <int n, class Body>
-NABLA_INLINE void repeat(Body body) {
-  if constexpr (n > 0) {
-    repeat<n - 1>(body);
-    body(Index<n - 1>{});
-  }
-}
-
 // y[p·to] = Σ_taps x[p·from + cell] · filter for p < n, `pixels` at a time, then half as many, and so on. columns > 0:
 // there are so many taps in a row, one pixel's step apart, so that each element of x is loaded once for all of them.
 template <int columns, int pixels, class T, class Lanes>

@@ -12,10 +12,10 @@ constexpr bool writes_image(Pool kind) { return kind == Pool::scatter || kind ==
 constexpr bool averages(Pool kind) { return kind == Pool::average || kind == Pool::average_grad; }
 constexpr int own_inputs(Pool kind) { return kind == Pool::scatter || kind == Pool::gather ? 2 : 1; }
 
-constexpr int64_t kTask = 16384;   // elements that a task visits, or so
+constexpr int64_t kTask = 32768;   // elements that a task visits, or so
 constexpr int64_t kFewImages = 8;  // below: image-writing tasks share an image by channels
 constexpr int64_t kFinishSpan = 16384;
-constexpr double kNanoseconds = 0.3;  // of an element visited
+constexpr double kNanoseconds = 0.2;  // of an element visited
 
 const View& image_of(Pool kind, const Call& call) { return writes_image(kind) ? call.outputs[0] : call.inputs[0]; }
 const View& result_of(Pool kind, const Call& call) {
@@ -39,102 +39,195 @@ Geometry geometry_of(Pool kind, const Call& call) {
   return g;
 }
 
-// What of a window lies inside the image.
-struct Window {
-  int64_t top, bottom, left, right;
-  bool is_empty() const { return top >= bottom || left >= right; }
+// Places of windows along an axis, and what of the one at `at` lies inside the image.
+struct Span {
+  int64_t first, count;
 };
-Window window_at(const Geometry& g, int64_t i, int64_t j) {
-  const int64_t h = i * g.stride[0] - g.pad[0], w = j * g.stride[1] - g.pad[1];
-  return {larger(h, 0), smaller(h + g.window[0], g.h), larger(w, 0), smaller(w + g.window[1], g.w)};
+NABLA_INLINE Span span_at(const Geometry& g, int d, int64_t at) {
+  const int64_t start = at * g.stride[d] - g.pad[d], first = larger(start, 0);
+  return {first, larger(0, smaller(start + g.window[d], d == 0 ? g.h : g.w) - first)};
 }
 
-template <class T>
-Vec<T> share_of(const Geometry& g, const Window& window) {
-  const int64_t cells =
-      g.counts_padding ? g.window[0] * g.window[1] : (window.bottom - window.top) * (window.right - window.left);
-  return Vec<T>::all(static_cast<T>(cells));
-}
+// The cells of a window: rows × columns pixels. `step` and `row_step` lead to the next pixel and row, in elements.
+struct Cells {
+  int64_t rows, columns, step, row_step;
+};
 
-// Calls visit(offset in the image) for each cell of a window, row-major.
-template <class Visit>
-NABLA_INLINE void each_cell(const Geometry& g, const Window& window, Visit visit) {
-  for (int64_t h = window.top; h < window.bottom; ++h)
-    for (int64_t w = window.left; w < window.right; ++w) visit((h * g.w + w) * g.c);
-}
-
-// Whether x beats the maximum so far: the first of equals stays, a NaN beats all but a NaN.
-template <class T>
-NABLA_INLINE Mask<T> beats(Vec<T> x, Vec<T> best) {
-  return (x > best) | (is_nan(x) & ~is_nan(best));
-}
-
-// max, gather, average: one row of results; x and other are images.
-template <Pool kind, class T>
-void reduce_row(const Geometry& g, const T* x, const T* other, int64_t i, T* y) {
-  for (int64_t j = 0; j < g.ow; ++j, y += g.c) {
-    const Window window = window_at(g, i, j);
-    const bool empty = window.is_empty();
-    const int64_t corner = (window.top * g.w + window.left) * g.c;
-    sweep<T>(g.c, [&](int64_t c, auto some) {
-      Vec<T> result = Vec<T>::all(kind == Pool::max ? T(-kInfinity) : T(0));
-      if (empty) {
-      } else if constexpr (kind == Pool::average) {
-        each_cell(g, window, [&](int64_t cell) { result = result + load(x + cell + c, some); });
-        result = result / share_of<T>(g, window);
-      } else {
-        Vec<T> best = load(x + corner + c, some);
-        if constexpr (kind == Pool::gather) result = load(other + corner + c, some);
-        each_cell(g, window, [&](int64_t cell) {
-          const Vec<T> value = load(x + cell + c, some);
-          const Mask<T> better = beats(value, best);
-          best = select(better, value, best);
-          if constexpr (kind == Pool::gather) result = select(better, load(other + cell + c, some), result);
-        });
-        if constexpr (kind == Pool::max) result = best;
-      }
-      store(y + c, result, some);
+// Calls visit(offset, number) for each cell, row-major; k > 0: they are k × k.
+template <int k, class Visit>
+NABLA_INLINE void each_cell(const Cells& cells, Visit visit) {
+  if constexpr (k > 0) {
+    repeat<k>([&](auto r) {
+      repeat<k>([&](auto s) { visit(r.value * cells.row_step + s.value * cells.step, r.value * k + s.value); });
     });
+  } else {
+    int64_t number = 0;
+    for (int64_t r = 0; r < cells.rows; ++r)
+      for (int64_t s = 0; s < cells.columns; ++s) visit(r * cells.row_step + s * cells.step, number++);
   }
 }
 
-// scatter, average_grad: channels [from, from + count) of an image; windows may overlap.
-template <Pool kind, class T>
-void spread_image(const Geometry& g, const T* x, const T* gy, int64_t from, int64_t count, T* gx) {
-  for (int64_t p = 0; p < g.h * g.w; ++p)
-    sweep<T>(count, [&](int64_t c, auto some) { store(gx + p * g.c + from + c, Vec<T>::zero(), some); });
-  for (int64_t i = 0; i < g.oh; ++i)
-    for (int64_t j = 0; j < g.ow; ++j, gy += g.c) {
-      const Window window = window_at(g, i, j);
-      if (window.is_empty()) continue;
-      sweep<T>(count, [&](int64_t c, auto some) {
-        c += from;
-        const auto add = [&](int64_t cell, Vec<T> value) {
-          store(gx + cell + c, load(gx + cell + c, some) + value, some);
-        };
-        const Vec<T> incoming = load(gy + c, some);
-        if constexpr (kind == Pool::average_grad) {
-          const Vec<T> value = incoming / share_of<T>(g, window);
-          each_cell(g, window, [&](int64_t cell) { add(cell, value); });
-        } else {
-          const int64_t corner = (window.top * g.w + window.left) * g.c;
-          Vec<T> best = load(x + corner + c, some), place = Vec<T>::zero();
-          T number = 0;
-          each_cell(g, window, [&](int64_t cell) {
-            const Vec<T> value = load(x + cell + c, some);
-            const Mask<T> better = beats(value, best);
-            best = select(better, value, best);
-            place = select(better, Vec<T>::all(number), place);
-            number += 1;
-          });
-          number = 0;
-          each_cell(g, window, [&](int64_t cell) {
-            add(cell, select(place == Vec<T>::all(number), incoming, Vec<T>::zero()));
-            number += 1;
-          });
-        }
+// Calls run(Index<k>) for cells that are k × k, k one of the usual windows, else run(Index<0>).
+template <class Run>
+NABLA_INLINE void by_square(const Cells& cells, Run run) {
+  if (cells.rows == 2 && cells.columns == 2) return run(Index<2>{});
+  if (cells.rows == 3 && cells.columns == 3) return run(Index<3>{});
+  run(Index<0>{});
+}
+
+// Calls visit(j, count, columns) for runs of windows of a row whose columns are those of window j, moved along: all
+// windows that lie inside, and each other on its own.
+template <class Visit>
+NABLA_INLINE void each_run(const Geometry& g, Visit visit) {
+  const int64_t low = ceil_div(g.pad[1], g.stride[1]), room = g.w + g.pad[1] - g.window[1];
+  const int64_t high = room < 0 ? 0 : smaller(g.ow, room / g.stride[1] + 1);
+  for (int64_t j = 0; j < g.ow;) {
+    const int64_t count = j >= low && j < high ? high - j : 1;
+    visit(j, count, span_at(g, 1, j));
+    j += count;
+  }
+}
+
+// Calls visit(pixel, channel, lanes) for n pixels: whole registers of channels, then the rest of every pixel.
+template <class T, class Visit>
+NABLA_INLINE void each_register(int64_t n, int64_t channels, Visit visit) {
+  constexpr int64_t lanes = Vec<T>::lanes;
+  const int64_t whole = channels / lanes * lanes;
+  if (whole > 0)
+    for (int64_t p = 0; p < n; ++p)
+      for (int64_t c = 0; c < whole; c += lanes) visit(p, c, All{});
+  if (const Some rest{static_cast<int>(channels - whole)}; rest.n > 0)
+    for (int64_t p = 0; p < n; ++p) visit(p, whole, rest);
+}
+
+// The maximum of cells, NaN if one of them is. That is noted aside, so that a comparison waits for no other.
+template <int k, class T, class Lanes>
+NABLA_INLINE Vec<T> maximum_of(const T* x, const Cells& cells, Lanes some) {
+  Vec<T> best = Vec<T>::all(T(-kInfinity));
+  Mask<T> nan = is_nan(best);
+  each_cell<k>(cells, [&](int64_t cell, int64_t) {
+    const Vec<T> value = load(x + cell, some);
+    best = max(best, value);
+    nan = nan | is_nan(value);
+  });
+  return select(nan, Vec<T>::all(T(kNan)), best);
+}
+
+// Calls better(offset, number of the cell, lanes where it beats all before it) for each cell: the first of equals
+// stays, a NaN beats all but a NaN.
+template <int k, class T, class Lanes, class Better>
+NABLA_INLINE void each_better(const T* x, const Cells& cells, Lanes some, Better better) {
+  Vec<T> best = Vec<T>::all(T(-kInfinity));
+  each_cell<k>(cells, [&](int64_t cell, int64_t number) {
+    const Vec<T> value = load(x + cell, some);
+    const Mask<T> stands = (best >= value) | is_nan(best);
+    best = select(stands, best, value);
+    better(cell, number, ~stands);
+  });
+}
+
+int64_t divisor_of(const Geometry& g, const Cells& cells) {
+  return g.counts_padding ? g.window[0] * g.window[1] : cells.rows * cells.columns;
+}
+
+// max, gather, average of n windows `advance` elements apart; x and other point at the first one's corner.
+template <Pool kind, int k, class T>
+void reduce_run(const T* x, const T* other, int64_t advance, const Cells& cells, T divisor, int64_t n, int64_t channels,
+                T* y) {
+  each_register<T>(n, channels, [&](int64_t p, int64_t c, auto some) {
+    const int64_t corner = p * advance + c;
+    Vec<T> result = Vec<T>::zero();
+    if constexpr (kind == Pool::max)
+      result = maximum_of<k>(x + corner, cells, some);
+    else if constexpr (kind == Pool::gather) {
+      result = load(other + corner, some);
+      each_better<k>(x + corner, cells, some, [&](int64_t cell, int64_t, Mask<T> better) {
+        result = select(better, load(other + corner + cell, some), result);
       });
+    } else
+      each_cell<k>(cells, [&](int64_t cell, int64_t) { result = result + load(x + corner + cell, some); });
+    if constexpr (kind == Pool::average) result = result / Vec<T>::all(divisor);
+    store(y + p * channels + c, result, some);
+  });
+}
+
+// One row of results; x and other are images.
+template <Pool kind, class T>
+void reduce_row(const Geometry& g, const T* x, const T* other, int64_t i, T* y) {
+  const Span rows = span_at(g, 0, i);
+  each_run(g, [&](int64_t j, int64_t count, const Span& columns) {
+    const Cells cells{rows.count, columns.count, g.c, g.w * g.c};
+    if (cells.rows == 0 || cells.columns == 0) {
+      const Vec<T> nothing = Vec<T>::all(kind == Pool::max ? T(-kInfinity) : T(0));
+      return sweep<T>(count * g.c, [&](int64_t c, auto some) { store(y + j * g.c + c, nothing, some); });
     }
+    const int64_t corner = (rows.first * g.w + columns.first) * g.c;
+    by_square(cells, [&](auto k) {
+      reduce_run<kind, decltype(k)::value>(x + corner, other ? other + corner : nullptr, g.stride[1] * g.c, cells,
+                                           static_cast<T>(divisor_of(g, cells)), count, g.c, y + j * g.c);
+    });
+  });
+}
+
+// scatter, average_grad of n windows; `apart`: they do not overlap, so that what they spread is written, not added.
+template <Pool kind, int k, bool apart, class T>
+void spread_run(const T* x, const T* gy, int64_t advance, const Cells& cells, T divisor, int64_t n, int64_t channels,
+                T* gx) {
+  each_register<T>(n, channels, [&](int64_t p, int64_t c, auto some) {
+    const int64_t corner = p * advance + c;
+    const auto put = [&](int64_t cell, Vec<T> value) {
+      T* to = gx + corner + cell;
+      store(to, apart ? value : load(to, some) + value, some);
+    };
+    const Vec<T> incoming = load(gy + p * cells.step + c, some);
+    if constexpr (kind == Pool::scatter) {
+      Vec<T> place = Vec<T>::zero();
+      each_better<k>(x + corner, cells, some, [&](int64_t, int64_t number, Mask<T> better) {
+        place = select(better, Vec<T>::all(static_cast<T>(number)), place);
+      });
+      each_cell<k>(cells, [&](int64_t cell, int64_t number) {
+        put(cell, select(place == Vec<T>::all(static_cast<T>(number)), incoming, Vec<T>::zero()));
+      });
+    } else {
+      const Vec<T> share = incoming / Vec<T>::all(divisor);
+      each_cell<k>(cells, [&](int64_t cell, int64_t) { put(cell, share); });
+    }
+  });
+}
+
+// scatter, average_grad: `channels` channels of an image, to whose first all arguments point.
+template <Pool kind, class T>
+void spread_image(const Geometry& g, const T* x, const T* gy, int64_t channels, T* gx) {
+  const bool apart = g.stride[0] >= g.window[0] && g.stride[1] >= g.window[1];
+  const bool covers_rows = apart && g.stride[1] == g.window[1] && g.pad[1] == 0 && g.ow * g.stride[1] == g.w;
+  int64_t done = 0;  // rows of gx that have been zeroed, or covered
+  const auto zero_to = [&](int64_t row) {
+    for (; done < row; ++done) {
+      T* to = gx + done * g.w * g.c;
+      if (channels == g.c)
+        std::memset(to, 0, static_cast<size_t>(g.w * g.c) * sizeof(T));
+      else
+        for (int64_t w = 0; w < g.w; ++w) std::memset(to + w * g.c, 0, static_cast<size_t>(channels) * sizeof(T));
+    }
+  };
+  for (int64_t i = 0; i < g.oh; ++i) {
+    const Span rows = span_at(g, 0, i);
+    if (rows.count == 0) continue;
+    zero_to(rows.first + (covers_rows ? 0 : rows.count));
+    if (covers_rows) done = rows.first + rows.count;
+    each_run(g, [&](int64_t j, int64_t count, const Span& columns) {
+      const Cells cells{rows.count, columns.count, g.c, g.w * g.c};
+      if (cells.columns == 0) return;
+      const int64_t corner = (rows.first * g.w + columns.first) * g.c;
+      by_square(cells, [&](auto k) {
+        const auto run =
+            apart ? spread_run<kind, decltype(k)::value, true, T> : spread_run<kind, decltype(k)::value, false, T>;
+        run(x ? x + corner : nullptr, gy + (i * g.ow + j) * g.c, g.stride[1] * g.c, cells,
+            static_cast<T>(divisor_of(g, cells)), count, channels, gx + corner);
+      });
+    });
+  }
+  zero_to(g.h);
 }
 
 // How results are cut: rows of them, or images by blocks of channels.
@@ -224,9 +317,9 @@ void run_typed(const Call& call, const Work& work) {
     } else {
       const int64_t blocks = ceil_div(g.c, cut.channels), n = work.task / blocks,
                     from = work.task % blocks * cut.channels;
-      const T* x = kind == Pool::scatter ? input(0) + n * image : nullptr;
-      spread_image<kind, T>(g, x, input(kind == Pool::scatter ? 1 : 0) + n * g.oh * g.ow * g.c, from,
-                            smaller(cut.channels, g.c - from), output + n * image);
+      const T* x = kind == Pool::scatter ? input(0) + n * image + from : nullptr;
+      spread_image<kind, T>(g, x, input(kind == Pool::scatter ? 1 : 0) + n * g.oh * g.ow * g.c + from,
+                            smaller(cut.channels, g.c - from), output + n * image + from);
       if (!cut.finishes_inline) return;
       start = n * image;
       count = image;

@@ -90,6 +90,20 @@ NABLA_INLINE void sweep(int64_t n, Body body) {
   if (i < n) body(i, Some{static_cast<int>(n - i)});
 }
 
+// Calls body(Index<0>), …, body(Index<n - 1>): a loop that is unrolled before the compiler decides what lives in
+// registers.
+template <int i>
+struct Index {
+  static constexpr int value = i;
+};
+template <int n, class Body>
+NABLA_INLINE void repeat(Body body) {
+  if constexpr (n > 0) {
+    repeat<n - 1>(body);
+    body(Index<n - 1>{});
+  }
+}
+
 // NaN-propagating extremes, as NumPy's maximum and minimum.
 template <class T>
 NABLA_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {

@@ -57,6 +57,13 @@ const Geometry geometries[] = {
     {1, 3, 3, 3, 5, 5, 2, 3, 1, 1, 2, 2},      // windows wholly in padding
     {2, 6, 7, 17, 1, 1, 6, 7, 1, 1, 0, 0},     // one window for all
     {1, 4, 4, 1, 2, 2, 1, 1, 3, 3, 0, 0},      // single cells
+    {2, 9, 11, 21, 4, 5, 2, 2, 2, 2, 0, 0},    // apart, a row and a column left over
+    {2, 8, 8, 50, 5, 5, 2, 2, 2, 2, 1, 1},     // apart and padded
+    {1, 9, 9, 20, 3, 3, 3, 3, 3, 3, 0, 0},     // three by three, apart
+    {1, 12, 12, 3, 3, 2, 3, 4, 5, 7, 1, 2},    // gaps all around
+    {1, 8, 9, 18, 4, 9, 2, 2, 2, 1, 0, 0},     // apart by rows only
+    {1, 9, 8, 18, 9, 4, 2, 2, 1, 2, 0, 0},     // apart by columns only
+    {1, 2, 2, 5, 7, 3, 2, 2, 2, 2, 6, 0},      // rows of windows above and below the image
     {0, 4, 4, 3, 2, 2, 2, 2, 2, 2, 0, 0},      // nothing
     {2, 4, 4, 0, 2, 2, 2, 2, 2, 2, 0, 0},      //
     {2, 4, 4, 3, 0, 2, 2, 2, 2, 2, 0, 0},      // no windows
@@ -175,7 +182,7 @@ TEST_P(PoolTest, Epilogue) {
     EXPECT_EQ(own.values(), plain.values());
     for (int64_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], std::max(plain[i] * 2 + 1, 0.0f)) << i;
   };
-  for (const Geometry& g : {geometries[0], geometries[1], geometries[3]}) {
+  for (const Geometry& g : {geometries[0], geometries[1], geometries[3], geometries[8]}) {
     expect("max_pool2d", g, false, g.attrs(), 1);
     expect("max_pool2d_gather", g, false, g.attrs(), 2);
     expect("max_pool2d_scatter", g, true, g.attrs(), 2);
