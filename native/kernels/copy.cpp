@@ -2,14 +2,18 @@
 //
 // Dimensions are ordered by the output's strides and merged. The innermost one, and the one along which the input is
 // contiguous, span planes that are copied in square blocks, so that both sides use whole cache lines.
+#include "../simd/transpose.h"
 #include "kernels.h"
 #include "views.h"
 
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kBlock = 16;          // side of a block: 16 elements of 4 bytes fill a cache line
+constexpr int64_t kLine = 16;           // columns copied together: 16 elements of 4 bytes fill a cache line
 constexpr int64_t kPlanePiece = 16384;  // elements of a piece of a plane
+
+constexpr int64_t kTileRows = 512, kTileColumns = 64;  // transposed at once: long runs of input, few pages
+constexpr int64_t kTilePitch = kTileColumns + 16;
 
 struct Loop {
   int64_t extent, from, to;  // strides in elements
@@ -18,6 +22,7 @@ struct Loop {
 // rank >= 2: the last two loops are the plane (rows, columns); columns have the output's smallest stride.
 struct State {
   int rank;
+  bool transposes;
   Loop loops[kMaxRank + 2];
   int64_t row_block, column_block, row_blocks, column_blocks, pieces, per_task;
 };
@@ -63,8 +68,9 @@ void shape_state(const View& x, const View& y, State& s) {
   s.rank = merged;
   const int64_t columns = s.loops[merged - 1].extent, rows = s.loops[merged - 2].extent;
   const bool transposing = s.loops[merged - 1].from != 1 && s.loops[merged - 2].from == 1;
-  s.column_block = smaller(larger(columns, 1), transposing ? kPlanePiece / kBlock / 4 : kPlanePiece);
-  s.row_block = smaller(larger(rows, 1), larger(kBlock, kPlanePiece / s.column_block));
+  s.transposes = transposing;
+  s.column_block = smaller(larger(columns, 1), transposing ? kTileColumns : kPlanePiece);
+  s.row_block = smaller(larger(rows, 1), larger(transposing ? kTileRows : kLine, kPlanePiece / s.column_block));
   s.row_blocks = ceil_div(rows, s.row_block);
   s.column_blocks = ceil_div(columns, s.column_block);
   s.pieces = s.row_blocks * s.column_blocks;
@@ -73,27 +79,58 @@ void shape_state(const View& x, const View& y, State& s) {
 }
 
 template <class T>
-void copy_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns) {
+void copy_cells(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = 0; c < columns; ++c) y[r * row.to + c * column.to] = x[r * row.from + c * column.from];
+}
+
+// The input is contiguous along rows' index, the output along columns': square blocks are transposed in registers into
+// `buffer`, from which whole lines of the output are written: rows that lie a power of two apart share few sets of the
+// caches. What is narrower than a block is copied one by one. `Real` is as wide as T.
+template <class Real, class T>
+void transpose_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns,
+                     Real* buffer) {
+  constexpr int64_t side = kBlock<Real>;
+  const int64_t whole_rows = rows / side * side, whole_columns = columns / side * side;
+  for (int64_t r0 = 0; r0 < whole_rows; r0 += kTileRows)
+    for (int64_t c0 = 0; c0 < whole_columns; c0 += kTileColumns) {
+      const int64_t height = smaller(kTileRows, whole_rows - r0), width = smaller(kTileColumns, whole_columns - c0);
+      for (int64_t c = 0; c < width; c += side) {
+        const Real* from = reinterpret_cast<const Real*>(x + (c0 + c) * column.from + r0);
+        for (int64_t r = 0; r < height; r += side)
+          transpose([&](int64_t i) { return from + i * column.from + r; }, buffer + r * kTilePitch + c, kTilePitch);
+      }
+      for (int64_t r = 0; r < height; ++r) {
+        const Real* from = buffer + r * kTilePitch;
+        Real* to = reinterpret_cast<Real*>(y + (r0 + r) * row.to + c0);
+        sweep<Real>(width, [&](int64_t c, auto some) { store(to + c, load(from + c, some), some); });
+      }
+    }
+  copy_cells(x + whole_columns * column.from, y + whole_columns, row, column, whole_rows, columns - whole_columns);
+  copy_cells(x + whole_rows, y + whole_rows * row.to, row, column, rows - whole_rows, columns);
+}
+
+template <class T>
+void copy_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns, char* scratch) {
   if (column.from == 1 && column.to == 1) {
     for (int64_t r = 0; r < rows; ++r)
       std::memcpy(y + r * row.to, x + r * row.from, static_cast<size_t>(columns) * sizeof(T));
     return;
   }
-  for (int64_t r0 = 0; r0 < rows; r0 += kBlock) {
-    const int64_t r1 = smaller(rows, r0 + kBlock);
-    for (int64_t c0 = 0; c0 < columns; c0 += kBlock) {
-      const int64_t c1 = smaller(columns, c0 + kBlock);
-      for (int64_t r = r0; r < r1; ++r) {
-        const T* from = x + r * row.from;
-        T* to = y + r * row.to;
-        for (int64_t c = c0; c < c1; ++c) to[c * column.to] = from[c * column.from];
-      }
-    }
+  if (row.from == 1 && column.to == 1) {
+    if constexpr (sizeof(T) == 4)
+      return transpose_plane(x, y, row, column, rows, columns, reinterpret_cast<float*>(scratch));
+    if constexpr (sizeof(T) == 8)
+      return transpose_plane(x, y, row, column, rows, columns, reinterpret_cast<double*>(scratch));
   }
+  for (int64_t r = 0; r < rows; r += kLine)
+    for (int64_t c = 0; c < columns; c += kLine)
+      copy_cells(x + r * row.from + c * column.from, y + r * row.to + c * column.to, row, column,
+                 smaller(kLine, rows - r), smaller(kLine, columns - c));
 }
 
 template <class T>
-void run_pieces(const Call& call, const State& s, int64_t first, int64_t last) {
+void run_pieces(const Call& call, const State& s, int64_t first, int64_t last, char* scratch) {
   const T* x = reinterpret_cast<const T*>(call.inputs[0].data);
   T* y = reinterpret_cast<T*>(call.outputs[0].data);
   const Loop &row = s.loops[s.rank - 2], &column = s.loops[s.rank - 1];
@@ -111,7 +148,7 @@ void run_pieces(const Call& call, const State& s, int64_t first, int64_t last) {
       to += at * s.loops[i].to;
     }
     copy_plane(x + from, y + to, row, column, smaller(s.row_block, row.extent - r),
-               smaller(s.column_block, column.extent - c));
+               smaller(s.column_block, column.extent - c), scratch);
   }
 }
 
@@ -149,6 +186,7 @@ void plan(const Call& call, Plan& plan) {
   plan.phases = 1;
   plan.tasks[0] = size == 0 ? 0 : ceil_div(s.pieces, s.per_task);
   plan.state = sizeof(State);
+  if (s.transposes) plan.scratch = static_cast<size_t>(kTileRows * kTilePitch) * size_of(call.inputs[0].dtype);
   plan.grain = size / larger(1, plan.tasks[0]) / 2;
 }
 
@@ -161,11 +199,11 @@ void run(const Call& call, const Work& work) {
   const int64_t first = work.task * s.per_task, last = smaller(s.pieces, first + s.per_task);
   switch (size_of(call.inputs[0].dtype)) {
     case 1:
-      return run_pieces<uint8_t>(call, s, first, last);
+      return run_pieces<uint8_t>(call, s, first, last, work.scratch);
     case 4:
-      return run_pieces<uint32_t>(call, s, first, last);
+      return run_pieces<uint32_t>(call, s, first, last, work.scratch);
     default:
-      return run_pieces<uint64_t>(call, s, first, last);
+      return run_pieces<uint64_t>(call, s, first, last, work.scratch);
   }
 }
 

@@ -59,7 +59,9 @@ void random_copies(const Kernel& kernel, Dtype dtype) {
                                      {4, 0},
                                      {5, 40, 50},
                                      {2, 2, 2, 2, 2, 2, 2, 2},
-                                     {300, 2, 300}};
+                                     {300, 2, 300},
+                                     {600, 130},
+                                     {2, 67, 520}};
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     Random random(seed);
     const Shape shape = shapes[random.below(static_cast<int64_t>(shapes.size()))];
