@@ -11,8 +11,10 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kChunk = 32768;   // elements whose fold is one partial result of a row
-constexpr int64_t kColumns = 2048;  // most columns that are folded together: their accumulators stay in cache
+constexpr int64_t kChunk = 32768;  // elements whose fold is one partial result of a row
+constexpr int64_t kWideChunk =
+    524288;                         // the same where rows are longer than a tile: many columns share a partial's cost
+constexpr int64_t kColumns = 4096;  // most columns that are folded together: their accumulators stay in cache
 constexpr int kFlush = 32;          // tiles added in the tile's own type before they go into doubles
 
 struct Sum {
@@ -102,7 +104,7 @@ Cut cut_of(const Call& call) {
   }
   c.columns = smaller(c.inner, kColumns);
   c.blocks = ceil_div(c.inner, c.columns);
-  c.rows = c.columns <= kTileLength ? kChunk / c.columns : 4 * kChunk / c.columns;
+  c.rows = (c.columns <= kTileLength ? kChunk : kWideChunk) / c.columns;
   c.chunks = ceil_div(c.n, c.rows);
   c.units = c.outer * c.chunks * c.blocks;
   c.per_task = pieces_per_task(cost * static_cast<double>(smaller(c.rows, c.n) * c.columns));
@@ -151,14 +153,15 @@ struct Columns {
   int pending = 0;     // rows in `narrow`
   bool has_wide = false;
 
-  // x: elements [at, at + n) of a row.
-  NABLA_INLINE void add(const T* x, int64_t at, int64_t n) {
+  // x: elements [at, at + n) of a row; those of the next row lie `ahead` behind them, if it is not 0.
+  NABLA_INLINE void add(const T* x, int64_t at, int64_t n, int64_t ahead) {
     if (pending == 0) {
       std::memcpy(narrow + at, x, static_cast<size_t>(n) * sizeof(T));
       filled = at + n;
       return;
     }
     sweep<T>(n, [&](int64_t i, auto lanes) {
+      if (ahead > 0) prefetch(x + i + ahead);
       store(narrow + at + i, Op::of(load(narrow + at + i, lanes), load(x + i, lanes)), lanes);
     });
   }
@@ -176,12 +179,22 @@ struct Columns {
   }
 };
 
+// The values to be reduced if they lie in memory as they are, else null.
+template <class T>
+const T* plain_operand(const Call& call) {
+  const TileStep& step = call.tile->steps[call.tile->stores[0]];
+  if (step.op != TileOp::load) return nullptr;
+  const View& x = call.inputs[step.args[0]];
+  return x.dtype == call.tile->dtype && is_contiguous(x) ? reinterpret_cast<const T*>(x.data) : nullptr;
+}
+
 // Folds a chunk of rows over a block of columns; result(i, value) receives each column's.
 template <class Op, class T, class Result>
 NABLA_INLINE void fold_chunk(const Call& call, const Work& work, const Cut& c, int64_t o, int64_t row, int64_t rows,
                              int64_t column, int64_t columns, Result result) {
+  const T* plain = plain_operand<T>(call);
   const auto eval = [&](int64_t start, int64_t count) {
-    return static_cast<const T*>(tile_eval(call, work.state, start, count, work.scratch));
+    return plain ? plain + start : static_cast<const T*>(tile_eval(call, work.state, start, count, work.scratch));
   };
   const int64_t start = (o * c.n + row) * c.inner + column;
   if (c.inner == 1) {
@@ -200,7 +213,7 @@ NABLA_INLINE void fold_chunk(const Call& call, const Work& work, const Cut& c, i
     const int64_t width = smaller(together, rows - r) * columns;
     for (int64_t i = 0; i < width; i += kTileLength) {
       const int64_t count = smaller(kTileLength, width - i);
-      sums.add(eval(start + r * c.inner + i, count), i, count);
+      sums.add(eval(start + r * c.inner + i, count), i, count, plain ? together * c.inner : 0);
     }
     sums.end_row();
   }
@@ -246,11 +259,15 @@ void combine(const Call& call, const Work& work, const Cut& c) {
   const double* partial = reinterpret_cast<const double*>(work.workspace);
   T* y = reinterpret_cast<T*>(call.outputs[0].data);
   const int64_t first = work.task * kChunk, last = smaller(c.outer * c.inner, first + kChunk);
-  for (int64_t i = first; i < last; ++i) {
-    const double* p = partial + i / c.inner * c.chunks * c.inner + i % c.inner;
-    double total = p[0];
-    for (int64_t k = 1; k < c.chunks; ++k) total = Op::of(total, p[k * c.inner]);
-    y[i] = static_cast<T>(total);
+  double total[kTileLength];
+  for (int64_t i = first, count; i < last; i += count) {
+    const int64_t o = i / c.inner, at = i % c.inner;
+    count = smaller(smaller(kTileLength, last - i), c.inner - at);
+    const double* p = partial + o * c.chunks * c.inner + at;
+    for (int64_t j = 0; j < count; ++j) total[j] = p[j];
+    for (int64_t k = 1; k < c.chunks; ++k)
+      for (int64_t j = 0; j < count; ++j) total[j] = Op::of(total[j], p[k * c.inner + j]);
+    for (int64_t j = 0; j < count; ++j) y[i + j] = static_cast<T>(total[j]);
   }
 }
 
