@@ -19,9 +19,17 @@ NABLA_INLINE T log_of(double x) {
 
 template <class T>
 NABLA_INLINE T row_maximum(const T* x, int64_t n) {
-  Vec<T> top = Vec<T>::all(T(-kInfinity));
-  sweep<T>(n, [&](int64_t i, auto lanes) { top = max(top, load(x + i, lanes, T(-kInfinity))); });
-  return hmax(top);
+  constexpr int64_t lanes = Vec<T>::lanes;
+  Vec<T> top = Vec<T>::all(T(-kInfinity)), a = top, b = top, c = top;
+  int64_t at = 0;
+  for (; at + 4 * lanes <= n; at += 4 * lanes) {
+    top = max(top, Vec<T>::load(x + at));
+    a = max(a, Vec<T>::load(x + at + lanes));
+    b = max(b, Vec<T>::load(x + at + 2 * lanes));
+    c = max(c, Vec<T>::load(x + at + 3 * lanes));
+  }
+  sweep<T>(n - at, [&](int64_t i, auto some) { top = max(top, load(x + at + i, some, T(-kInfinity))); });
+  return hmax(max(max(top, a), max(b, c)));
 }
 
 // Σ exp(x − shift); each(i, e, lanes) sees the terms. Padding lanes add exp(−∞) = 0.
@@ -32,6 +40,7 @@ NABLA_INLINE double sum_of_exp(const T* x, int64_t n, T shift, Each each) {
   for (int64_t start = 0; start < n; start += kBlock) {
     Vec<T> sum = Vec<T>::zero();
     sweep<T>(smaller(kBlock, n - start), [&](int64_t i, auto lanes) {
+      prefetch(x + n + start + i);  // of the next row
       const Vec<T> e = exp(load(x + start + i, lanes, T(-kInfinity)) - top);
       sum = sum + e;
       each(start + i, e, lanes);

@@ -228,4 +228,8 @@ NABLA_INLINE Vec<double> shift_right(Vec<double> a) {
   return {_mm512_castsi512_pd(_mm512_srli_epi64(_mm512_castpd_si512(a.v), k))};
 }
 
+// y·2ⁿ for whole n: what math.h builds from several steps elsewhere.
+NABLA_INLINE Vec<float> scale(Vec<float> y, Vec<float> n) { return {_mm512_scalef_ps(y.v, n.v)}; }
+NABLA_INLINE Vec<double> scale(Vec<double> y, Vec<double> n) { return {_mm512_scalef_pd(y.v, n.v)}; }
+
 }  // namespace nabla::NABLA_ISA
