@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t kTask = 65536;       // multiplications by a register of channels, or so
 constexpr int64_t kMostChunks = 16;    // that the filter gradient's sum over pixels is split into
 constexpr int64_t kFinishSpan = 8192;  // elements
+constexpr int64_t kRegisters = 2;      // of channels that stay in L1 while the filter gradient passes over rows
 constexpr double kNanoseconds = 0.5;   // of a multiplication by a register
 
 // The filter cells along one axis that meet the other image, and where: both in arithmetic progression, the image's
@@ -157,70 +158,94 @@ void gather(Pass pass, const Conv& g, const Call& call, const Work& work) {
   }
 }
 
-// partial[filter] += Σ_p x[p·from + cell] · gy[p·step] for p < n, for a register of channels. `columns` as above.
+// partial[filter] += Σ_p x[p·from + cell] · gy[p·step] for p < n, for a register of channels.
+template <class T, class Lanes>
+NABLA_INLINE void correlate_taps(const T* x, int64_t from, Taps rows, Taps taps, const T* gy, int64_t step, int64_t n,
+                                 T* partial, Lanes some) {
+  for (int64_t r = 0; r < rows.count; ++r)
+    for (int64_t s = 0; s < taps.count; ++s) {
+      const T *cell = x + r * rows.cell_step + s * taps.cell_step, *g = gy;
+      Vec<T> even = Vec<T>::zero(), odd = even;
+      int64_t p = 0;
+      for (; p + 2 <= n; p += 2, cell += 2 * from, g += 2 * step) {
+        even = fma(load(cell, some), load(g, some), even);
+        odd = fma(load(cell + from, some), load(g + step, some), odd);
+      }
+      if (p < n) even = fma(load(cell, some), load(g, some), even);
+      T* to = partial + r * rows.filter_step + s * taps.filter_step;
+      store(to, load(to, some) + (even + odd), some);
+    }
+}
+
+// A row of y under a window of neighbouring columns: n whole windows, and beside them `left` and `right` ones of which
+// one more column hangs over each time.
+struct Strip {
+  int64_t n, left, right;
+};
+
+// The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip; x and gy
+// point at the first whole window. Each element of x is loaded once for all columns.
 template <int columns, class T, class Lanes>
-NABLA_INLINE void correlate_pixels(const T* x, int64_t from, Taps rows, Taps taps, const T* gy, int64_t step, int64_t n,
-                                   T* partial, Lanes some) {
+NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t step, Strip strip, T* partial,
+                                  Lanes some) {
   constexpr int pixels = 4;
   for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, partial += rows.filter_step) {
-    const auto add = [&](int64_t s, Vec<T> sum) {
-      T* at = partial + s * taps.filter_step;
-      store(at, load(at, some) + sum, some);
-    };
-    if constexpr (columns > 0) {
-      const T *cell = x, *g = gy;
-      Vec<T> even[columns], odd[columns];
-      repeat<columns>([&](auto s) { even[s.value] = odd[s.value] = Vec<T>::zero(); });
-      int64_t p = 0;
-      for (; p + pixels <= n; p += pixels) {
-        Vec<T> incoming[pixels];
-        repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
-        const T* next = cell;
-        repeat<pixels + columns - 1>([&](auto q) {
-          const Vec<T> v = load(next, some);
-          next += from;
-          if constexpr (q.value < pixels) cell += from;
-          repeat<columns>([&](auto s) {
-            constexpr int k = decltype(q)::value - decltype(s)::value;
-            if constexpr (k >= 0 && k < pixels) {
-              Vec<T>& sum = k % 2 == 0 ? even[s.value] : odd[s.value];
-              sum = fma(v, incoming[k], sum);
-            }
-          });
+    const T *cell = x, *g = gy;
+    Vec<T> even[columns], odd[columns];
+    repeat<columns>([&](auto s) { even[s.value] = odd[s.value] = Vec<T>::zero(); });
+    int64_t p = 0;
+    for (; p + pixels <= strip.n; p += pixels) {
+      Vec<T> incoming[pixels];
+      repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
+      const T* next = cell;
+      repeat<pixels + columns - 1>([&](auto q) {
+        const Vec<T> v = load(next, some);
+        next += step;
+        if constexpr (q.value < pixels) cell += step;
+        repeat<columns>([&](auto s) {
+          constexpr int k = decltype(q)::value - decltype(s)::value;
+          if constexpr (k >= 0 && k < pixels) {
+            Vec<T>& sum = k % 2 == 0 ? even[s.value] : odd[s.value];
+            sum = fma(v, incoming[k], sum);
+          }
+        });
+      });
+    }
+    for (; p < strip.n; ++p, cell += step, g += step) {
+      const Vec<T> incoming = load(g, some);
+      repeat<columns>([&](auto s) { even[s.value] = fma(load(cell + s.value * step, some), incoming, even[s.value]); });
+    }
+    // Here cell and g are one pixel behind the last whole window.
+    repeat<columns - 1>([&](auto beyond) {
+      constexpr int over = decltype(beyond)::value + 1;
+      if (over <= strip.left) {
+        const Vec<T> incoming = load(gy - over * step, some);
+        repeat<columns - over>([&](auto s) {
+          Vec<T>& sum = even[over + s.value];
+          sum = fma(load(x + s.value * step, some), incoming, sum);
         });
       }
-      for (; p < n; ++p, cell += from, g += step) {
-        const Vec<T> incoming = load(g, some);
-        repeat<columns>(
-            [&](auto s) { even[s.value] = fma(load(cell + s.value * from, some), incoming, even[s.value]); });
+      if (over <= strip.right) {
+        const Vec<T> incoming = load(g + (over - 1) * step, some);
+        repeat<columns - over>([&](auto s) {
+          Vec<T>& sum = odd[s.value];
+          sum = fma(load(cell + (over - 1 + s.value) * step, some), incoming, sum);
+        });
       }
-      repeat<columns>([&](auto s) { add(s.value, even[s.value] + odd[s.value]); });
-    } else {
-      for (int64_t s = 0; s < taps.count; ++s) {
-        const T *cell = x + s * taps.cell_step, *g = gy;
-        Vec<T> even = Vec<T>::zero(), odd = even;
-        int64_t p = 0;
-        for (; p + 2 <= n; p += 2, cell += 2 * from, g += 2 * step) {
-          even = fma(load(cell, some), load(g, some), even);
-          odd = fma(load(cell + from, some), load(g + step, some), odd);
-        }
-        if (p < n) even = fma(load(cell, some), load(g, some), even);
-        add(s, even + odd);
-      }
-    }
+    });
+    repeat<columns>([&](auto s) {
+      T* to = partial + s.value * step;
+      store(to, load(to, some) + (even[s.value] + odd[s.value]), some);
+    });
   }
 }
 
 template <int columns, class T>
-void correlate_run(const T* x, int64_t from, const Taps& rows, const Taps& taps, int64_t channels, const T* gy,
-                   int64_t n, T* partial) {
-  constexpr int lanes = Vec<T>::lanes;
-  int64_t c = 0;
-  for (; c + lanes <= channels; c += lanes)
-    correlate_pixels<columns>(x + c, from, rows, taps, gy + c, channels, n, partial + c, All{});
-  if (c < channels)
-    correlate_pixels<columns>(x + c, from, rows, taps, gy + c, channels, n, partial + c,
-                              Some{static_cast<int>(channels - c)});
+void correlate_channels(const T* x, const Taps& rows, const T* gy, int64_t step, int64_t channels, const Strip& strip,
+                        T* partial) {
+  sweep<T>(channels, [&](int64_t c, auto some) {
+    correlate_strip<columns>(x + c, rows, gy + c, step, strip, partial + c, some);
+  });
 }
 
 // Filter gradient over some rows of y: partial[filter] = Σ_pixels x · gy.
@@ -233,18 +258,29 @@ void correlate(const Conv& g, const Call& call, const Work& work) {
   sweep<T>(size, [&](int64_t i, auto some) { store(partial + i, Vec<T>::zero(), some); });
   const Rows cut = rows_of(Pass::filter_grad, g, Vec<T>::lanes);
   const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
-  const int64_t from = g.stride[1] * g.c;
-  for (int64_t row = first; row < last; ++row) {
-    const T* image = x + row / g.out[0] * g.in[0] * g.in[1] * g.c;
-    const Taps rows = taps_of(Pass::filter_grad, g, 0, row % g.out[0]).times(g.in[1] * g.c, g.window[1] * g.c);
-    each_run(Pass::filter_grad, g, [&](int64_t j, int64_t, int64_t count, const Taps& columns) {
-      const Taps taps = columns.times(g.c, g.c);
-      by_columns(taps, from, [&](auto k) {
-        correlate_run<decltype(k)::value>(image + rows.cell + taps.cell, from, rows, taps, g.c,
-                                          gy + (row * g.out[1] + j) * g.c, count, partial + rows.filter + taps.filter);
+  const int64_t columns = g.window[1], high = smaller(g.out[1], g.in[1] + g.pad[1] - columns + 1);
+  const bool dense = g.stride[1] == 1 && g.dilation[1] == 1 && g.in[1] >= columns && g.pad[1] < high;
+  const Strip strip{high - g.pad[1], smaller(g.pad[1], columns - 1), smaller(g.out[1] - high, columns - 1)};
+  const auto add_row = [&](int64_t row, int64_t from, int64_t channels) {
+    const Taps rows = taps_of(Pass::filter_grad, g, 0, row % g.out[0]).times(g.in[1] * g.c, columns * g.c);
+    const T* image = x + row / g.out[0] * g.in[0] * g.in[1] * g.c + rows.cell + from;
+    const T* incoming = gy + row * g.out[1] * g.c + from;
+    T* to = partial + rows.filter + from;
+    if (dense && columns == 3)
+      return correlate_channels<3>(image, rows, incoming + g.pad[1] * g.c, g.c, channels, strip, to);
+    if (dense && columns == 5)
+      return correlate_channels<5>(image, rows, incoming + g.pad[1] * g.c, g.c, channels, strip, to);
+    each_run(Pass::filter_grad, g, [&](int64_t j, int64_t, int64_t count, const Taps& one) {
+      const Taps taps = one.times(g.c, g.c);
+      sweep<T>(channels, [&](int64_t c, auto some) {
+        correlate_taps(image + taps.cell + c, g.stride[1] * g.c, rows, taps, incoming + j * g.c + c, g.c, count,
+                       to + taps.filter + c, some);
       });
     });
-  }
+  };
+  constexpr int64_t block = kRegisters * Vec<T>::lanes;
+  for (int64_t c = 0; c < g.c; c += block)
+    for (int64_t row = first; row < last; ++row) add_row(row, c, smaller(block, g.c - c));
 }
 
 template <class T>
