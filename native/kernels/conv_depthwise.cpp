@@ -107,7 +107,10 @@ NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps 
       }
     }
   }
-  repeat<pixels>([&](auto k) { store(y + k.value * to, sum[k.value], some); });
+  repeat<pixels>([&](auto k) {
+    prefetch(x + k.value * from);  // the row behind the window's last
+    store(y + k.value * to, sum[k.value], some);
+  });
 }
 
 template <int columns, int pixels, class T>

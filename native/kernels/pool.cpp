@@ -39,7 +39,7 @@ Geometry geometry_of(Pool kind, const Call& call) {
   return g;
 }
 
-// Places of windows along an axis, and what of the one at `at` lies inside the image.
+// What of the window at `at` along axis d lies inside the image.
 struct Span {
   int64_t first, count;
 };
@@ -48,10 +48,15 @@ NABLA_INLINE Span span_at(const Geometry& g, int d, int64_t at) {
   return {first, larger(0, smaller(start + g.window[d], d == 0 ? g.h : g.w) - first)};
 }
 
-// The cells of a window: rows × columns pixels. `step` and `row_step` lead to the next pixel and row, in elements.
+// The cells of a window: rows × columns pixels. The window below and the one to the right begin as many `fresh` rows
+// and columns further on. `step` and `row_step` lead to the next pixel and row, in elements.
 struct Cells {
-  int64_t rows, columns, step, row_step;
+  int64_t rows, columns, fresh_rows, fresh_columns, step, row_step;
 };
+Cells cells_of(const Geometry& g, const Span& rows, const Span& columns) {
+  return {rows.count, columns.count, smaller(g.stride[0], rows.count), smaller(g.stride[1], columns.count),
+          g.c,        g.w * g.c};
+}
 
 // Calls visit(offset, number) for each cell, row-major; k > 0: they are k × k.
 template <int k, class Visit>
@@ -88,16 +93,31 @@ NABLA_INLINE void each_run(const Geometry& g, Visit visit) {
   }
 }
 
-// Calls visit(pixel, channel, lanes) for n pixels: whole registers of channels, then the rest of every pixel.
-template <class T, class Visit>
-NABLA_INLINE void each_register(int64_t n, int64_t channels, Visit visit) {
+// Calls begin(pixel) and then visit(pixel, channel, lanes) for n pixels: whole registers of channels, then the rest of
+// every pixel.
+template <class T, class Begin, class Visit>
+NABLA_INLINE void each_register(int64_t n, int64_t channels, Begin begin, Visit visit) {
   constexpr int64_t lanes = Vec<T>::lanes;
   const int64_t whole = channels / lanes * lanes;
   if (whole > 0)
-    for (int64_t p = 0; p < n; ++p)
+    for (int64_t p = 0; p < n; ++p) {
+      begin(p);
       for (int64_t c = 0; c < whole; c += lanes) visit(p, c, All{});
+    }
   if (const Some rest{static_cast<int>(channels - whole)}; rest.n > 0)
-    for (int64_t p = 0; p < n; ++p) visit(p, whole, rest);
+    for (int64_t p = 0; p < n; ++p) {
+      if (whole == 0) begin(p);
+      visit(p, whole, rest);
+    }
+}
+
+// Fetches the cells that the window below has and this one has not; x points at the window's corner.
+template <class T>
+NABLA_INLINE void fetch_below(const T* x, const Cells& cells) {
+  constexpr int64_t line = 64 / sizeof(T);
+  for (int64_t r = 0; r < cells.fresh_rows; ++r)
+    for (int64_t i = 0; i < cells.fresh_columns * cells.step; i += line)
+      prefetch(x + (cells.rows + r) * cells.row_step + i);
 }
 
 // The maximum of cells, NaN if one of them is. That is noted aside, so that a comparison waits for no other.
@@ -134,7 +154,8 @@ int64_t divisor_of(const Geometry& g, const Cells& cells) {
 template <Pool kind, int k, class T>
 void reduce_run(const T* x, const T* other, int64_t advance, const Cells& cells, T divisor, int64_t n, int64_t channels,
                 T* y) {
-  each_register<T>(n, channels, [&](int64_t p, int64_t c, auto some) {
+  const auto begin = [&](int64_t p) { fetch_below(x + p * advance, cells); };
+  each_register<T>(n, channels, begin, [&](int64_t p, int64_t c, auto some) {
     const int64_t corner = p * advance + c;
     Vec<T> result = Vec<T>::zero();
     if constexpr (kind == Pool::max)
@@ -156,7 +177,7 @@ template <Pool kind, class T>
 void reduce_row(const Geometry& g, const T* x, const T* other, int64_t i, T* y) {
   const Span rows = span_at(g, 0, i);
   each_run(g, [&](int64_t j, int64_t count, const Span& columns) {
-    const Cells cells{rows.count, columns.count, g.c, g.w * g.c};
+    const Cells cells = cells_of(g, rows, columns);
     if (cells.rows == 0 || cells.columns == 0) {
       const Vec<T> nothing = Vec<T>::all(kind == Pool::max ? T(-kInfinity) : T(0));
       return sweep<T>(count * g.c, [&](int64_t c, auto some) { store(y + j * g.c + c, nothing, some); });
@@ -173,7 +194,11 @@ void reduce_row(const Geometry& g, const T* x, const T* other, int64_t i, T* y) 
 template <Pool kind, int k, bool apart, class T>
 void spread_run(const T* x, const T* gy, int64_t advance, const Cells& cells, T divisor, int64_t n, int64_t channels,
                 T* gx) {
-  each_register<T>(n, channels, [&](int64_t p, int64_t c, auto some) {
+  const auto begin = [&](int64_t p) {
+    if constexpr (kind == Pool::scatter) fetch_below(x + p * advance, cells);
+    fetch_below(gx + p * advance, cells);
+  };
+  each_register<T>(n, channels, begin, [&](int64_t p, int64_t c, auto some) {
     const int64_t corner = p * advance + c;
     const auto put = [&](int64_t cell, Vec<T> value) {
       T* to = gx + corner + cell;
@@ -216,7 +241,7 @@ void spread_image(const Geometry& g, const T* x, const T* gy, int64_t channels, 
     zero_to(rows.first + (covers_rows ? 0 : rows.count));
     if (covers_rows) done = rows.first + rows.count;
     each_run(g, [&](int64_t j, int64_t count, const Span& columns) {
-      const Cells cells{rows.count, columns.count, g.c, g.w * g.c};
+      const Cells cells = cells_of(g, rows, columns);
       if (cells.columns == 0) return;
       const int64_t corner = (rows.first * g.w + columns.first) * g.c;
       by_square(cells, [&](auto k) {
