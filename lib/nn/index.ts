@@ -1,5 +1,6 @@
 /** `nabla/nn`: modules, layers and initial values. */
 export { Conv2d, type Conv2dLayerOptions, conv2d } from "./conv.js";
+export { alphaDropout, Dropout, dropout, dropout2d } from "./dropout.js";
 export type { Initializer } from "./init.js";
 export * as init from "./init.js";
 export type { WeightOptions } from "./layer.js";

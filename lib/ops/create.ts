@@ -80,10 +80,17 @@ export function eye(n: number, options: DTypeOptions = {}): Tensor {
   );
 }
 
-// Random numbers. A generator is a seed and a counter of Philox blocks (four 32-bit words each).
-class Generator {
-  private counter = 0;
-  constructor(readonly seed: number) {}
+/** Where the stream of random numbers is: its seed, and how many Philox blocks (four 32-bit words each) have been drawn. */
+export interface RandomState {
+  readonly seed: number;
+  readonly counter: number;
+}
+
+class Generator implements RandomState {
+  constructor(
+    readonly seed: number,
+    public counter = 0,
+  ) {}
 
   /** The counter to start from for `count` elements. */
   take(count: number): number {
@@ -98,9 +105,28 @@ let generator = new Generator(0);
 
 /** Restarts the random numbers of `rand`, `randn`, dropout and initialisers. Any whole number ≥ 0; default at start: 0. */
 export function setSeed(seed: number): void {
-  if (!Number.isSafeInteger(seed) || seed < 0)
-    throw new ValueError(`setSeed: the seed must be a whole number ≥ 0 but is ${seed}`, { op: "setSeed", inputs: [seed] });
-  generator = new Generator(seed);
+  generator = new Generator(checkWhole("setSeed", "the seed", seed));
+}
+
+/**
+ * Where the process's stream of random numbers is. It is all the state that `rand`, `randn`, dropout and initialisers have: put back by
+ * {@link setRandomState}, they draw the same numbers again. Numbers are drawn when a run is submitted, or, outside compiled functions,
+ * when `rand` is called: a state taken between two steps belongs to that moment, whether or not the first has ended.
+ */
+export function getRandomState(): RandomState {
+  const { seed, counter } = generator;
+  return { seed, counter };
+}
+
+/** Goes on with the random numbers from where {@link getRandomState} was. */
+export function setRandomState({ seed, counter }: RandomState): void {
+  generator = new Generator(checkWhole("setRandomState", "seed", seed), checkWhole("setRandomState", "counter", counter));
+}
+
+function checkWhole(op: string, name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new ValueError(`${op}: ${name} must be a whole number ≥ 0 but is ${value}`, { op, inputs: [value] });
+  return value;
 }
 
 function defineRandom(name: string, kind: number): (shape: Shape, options?: RandomOptions) => Tensor {

@@ -15,16 +15,20 @@ export {
   type DTypeOptions,
   eye,
   full,
+  getRandomState,
   ones,
   onesLike,
   type RandomOptions,
+  type RandomState,
   rand,
   randn,
+  setRandomState,
   setSeed,
   tensor,
   zeros,
   zerosLike,
 } from "./create.js";
+export { alphaDropout, channelDropout, dropout } from "./dropout.js";
 export {
   abs,
   add,

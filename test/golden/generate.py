@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 
 torch.set_default_dtype(torch.float64)
-torch.manual_seed(20240607)
 
 
 def draw(*shape):
@@ -31,6 +30,8 @@ def array(x):
 
 
 def write(name, cases):
+    """`cases` draws while it is iterated over: each file from the same seed, whatever stands in the others."""
+    torch.manual_seed(20240607)
     lines = [json.dumps(case) + "\n" for case in cases]
     (Path(__file__).parent / f"{name}.jsonl").write_text("".join(lines))
 

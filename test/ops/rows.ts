@@ -152,6 +152,16 @@ export const random: Row = {
   refuses: [badShape([-1]), badDType([3], { dtype: "i32" })],
 };
 
+/** Dropout of one kind or another, of images. */
+export const dropping = ({ refuses = [] }: Settings = {}): Row => ({
+  draw: (draw) => {
+    const shape = draw.shape(draw.whole(2, 3));
+    return { inputs: normals(shape), rest: [draw.pick([0, 0.3, 0.5, 1]), { seed: draw.whole(0, 2 ** 40) }] };
+  },
+  tolerance: inf,
+  refuses: [badDType(i32(3, 2), 0.5), badValue(f32(3, 2), -0.1), badValue(f32(3, 2), 1.5), badValue(f32(3, 2), nan), ...refuses],
+});
+
 /** Stride, padding and dilation of a window of `size` cells. */
 const sliding = (draw: Draw, size: readonly number[], dilates: boolean) => {
   const pair = (low: number, high: number) => [draw.whole(low, high), draw.whole(low, high)];

@@ -17,6 +17,7 @@ import {
   bool,
   comparison,
   convolution,
+  dropping,
   f32,
   f64,
   factors,
@@ -44,7 +45,7 @@ import {
 } from "./rows.js";
 
 /** Every function from tensors to tensors that users can call. */
-export type OpName = Exclude<keyof typeof ops, "setSeed"> | "scan";
+export type OpName = Exclude<keyof typeof ops, "setSeed" | "getRandomState" | "setRandomState"> | "scan";
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -91,6 +92,11 @@ export const table = {
       gives([true, false, true, false, true], [0.5, 0, nan, -0, -inf], "bool"),
     ],
   }),
+
+  // Where they are random, f32 and f64 draw different numbers.
+  alphaDropout: dropping(),
+  channelDropout: dropping({ refuses: [badShape(f32(3), 0.5)] }),
+  dropout: dropping(),
 
   // Elementwise, of several inputs.
   add: binary((a, b) => a + b),

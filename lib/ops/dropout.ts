@@ -1,0 +1,65 @@
+/** Dropout: elements left out at random, drawn from the process's stream of random numbers, anew in every run. */
+import { ShapeError, ValueError } from "../base/errors.js";
+import { format, type Shape } from "../base/shape.js";
+import type { Tensor } from "../graph/tensor.js";
+import { constant, floating, type TensorLike } from "./convert.js";
+import { type RandomOptions, rand } from "./create.js";
+import { add, ge, mul, where } from "./elementwise.js";
+
+type DropoutOptions = Pick<RandomOptions, "seed">;
+
+/** Throws unless `p` is a probability. */
+export function checkProbability(op: string, p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new ValueError(`${op}: p must be a probability from 0 to 1 but is ${p}`, { op, inputs: [p] });
+}
+
+/** x where a mask of `shape`, true with probability 1 − p, is true, else `dropped`; then times `scale`. */
+function drop(x: Tensor, p: number, shape: Shape, dropped: number, scale: number, { seed }: DropoutOptions): Tensor {
+  const k = (value: number) => constant(value, x.dtype);
+  const keeps = ge(rand(shape, { seed, dtype: x.dtype as "f32" | "f64" }), k(p));
+  return where(keeps, mul(x, k(scale)), k(dropped * scale));
+}
+
+/**
+ * Each element 0 with probability p, else x / (1 − p), so that expectations stay (inverted dropout). Always drops: `nn.dropout` does so in
+ * training only. `seed`: the mask of that seed instead of the next one of the process's stream. Any shape → the same.
+ * Source: Srivastava et al. 2014.
+ */
+export function dropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
+  const x = floating("dropout", value);
+  checkProbability("dropout", p);
+  return p === 0 ? x : drop(x, p, x.shape, 0, p === 1 ? 0 : 1 / (1 - p), options);
+}
+
+/**
+ * {@link dropout} of whole channels of each example: neighbouring pixels resemble each other, and dropping one of them alone hides
+ * nothing. x: [n, …, c] → the same. Source: Tompson et al. 2015.
+ */
+export function channelDropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
+  const x = floating("channelDropout", value);
+  checkProbability("channelDropout", p);
+  const rank = x.shape.length;
+  if (rank < 2) {
+    throw new ShapeError(`channelDropout(x: ${format(x.shape)}): expected examples and channels, [n, …, c]`, {
+      op: "channelDropout",
+      inputs: [x.shape],
+    });
+  }
+  const shape = x.shape.map((n, i) => (i === 0 || i === rank - 1 ? n : 1));
+  return p === 0 ? x : drop(x, p, shape, 0, p === 1 ? 0 : 1 / (1 - p), options);
+}
+
+/** What selu tends to for x → −∞: −λα. */
+const seluFloor = -1.7580993408473766;
+
+/**
+ * Dropout that keeps mean 0 and variance 1, for networks of {@link selu}: elements are set to −λα, and all are scaled and shifted.
+ * Any shape → the same. Source: Klambauer et al. 2017, section 3.
+ */
+export function alphaDropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
+  const x = floating("alphaDropout", value);
+  checkProbability("alphaDropout", p);
+  if (p === 0) return x;
+  const scale = p === 1 ? 0 : 1 / Math.sqrt((1 - p) * (1 + p * seluFloor ** 2));
+  return add(drop(x, p, x.shape, seluFloor, scale, options), constant(-scale * p * seluFloor, x.dtype));
+}
