@@ -1,25 +1,40 @@
 /** `nabla/nn`: modules, layers and initial values. */
+export {
+  celu,
+  elu,
+  gelu,
+  glu,
+  hardSigmoid,
+  hardSwish,
+  hardTanh,
+  leakyRelu,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  PReLU,
+  type PReLUOptions,
+  prelu,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softsign,
+  tanh,
+} from "./activations.js";
+export { Bilinear, bilinear } from "./bilinear.js";
 export { Conv2d, type Conv2dLayerOptions, conv2d } from "./conv.js";
 export { alphaDropout, Dropout, dropout, dropout2d } from "./dropout.js";
+export { Embedding, type EmbeddingOptions, embedding } from "./embedding.js";
 export type { Initializer } from "./init.js";
 export * as init from "./init.js";
 export type { WeightOptions } from "./layer.js";
 export { Linear, linear } from "./linear.js";
 export { type AnyModule, Module } from "./module.js";
+export { adaptiveAvgPool2d, adaptiveMaxPool2d, avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from "./pooling.js";
 export { Sequential, sequential } from "./sequential.js";
 export type { StateDict } from "./state.js";
-export {
-  avgPool2d,
-  flatten,
-  gelu,
-  globalAvgPool2d,
-  identity,
-  leakyRelu,
-  maxPool2d,
-  relu,
-  sigmoid,
-  silu,
-  softmax,
-  softplus,
-  tanh,
-} from "./stateless.js";
+export { flatten, identity, unflatten } from "./stateless.js";

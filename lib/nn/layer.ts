@@ -35,13 +35,18 @@ export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType
 }
 
 /**
- * Weight [..., out] and bias [out] of a layer, fan-in being the product of all axes but the last. Without `init` both are uniform in
+ * Weight [..., out] and bias [out] of a layer; fan-in is by default the product of all axes but the last. Without `init` both are uniform in
  * ±1 / √fan-in: PyTorch's default, which is He's with slope √5.
  */
-export function weightAndBias(op: string, shape: Shape, options: WeightOptions): { weight: Variable; bias: Variable | null } {
+export function weightAndBias(
+  op: string,
+  shape: Shape,
+  options: WeightOptions,
+  fanIn = sizeOf(shape.slice(0, -1)),
+): { weight: Variable; bias: Variable | null } {
   const { bias = true, dtype = "f32", init } = options;
   if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype must be f32 or f64 but is ${dtype}`, { op, inputs: [dtype] });
-  const bound = 1 / Math.sqrt(sizeOf(shape.slice(0, -1)));
+  const bound = 1 / Math.sqrt(fanIn);
   const usual = uniform({ low: -bound, high: bound });
   const weight = (init ?? usual)(shape, { dtype });
   if (!sameShape(weight.shape, shape) || weight.dtype !== dtype) {

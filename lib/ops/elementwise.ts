@@ -12,7 +12,7 @@ type BinaryRules = { a: Rule<"a" | "b", Attrs>; b: Rule<"a" | "b", Attrs> };
 type Emit = (tile: TileEmitter, args: readonly number[]) => number;
 
 /** The constant `value` in the dtype of `x`. */
-const k = (x: Tensor, value: number): Tensor => constant(value, x.dtype);
+export const k = (x: Tensor, value: number): Tensor => constant(value, x.dtype);
 const stepOf =
   (op: TileOp): Emit =>
   (tile, args) =>
@@ -36,7 +36,7 @@ const arithmetic =
     held(tile, emit(tile, args), dtype);
 
 /** An op of one floating input. */
-function unary(name: string, emit: Emit, rule: UnaryRule): (x: TensorLike) => Tensor {
+export function unary(name: string, emit: Emit, rule: UnaryRule): (x: TensorLike) => Tensor {
   const op = defineOp({ name, inputs: ["x"], vjp: { x: rule }, lowering: { kind: "tile", emit } });
   return (value) => {
     const x = floating(name, value);
@@ -125,12 +125,6 @@ export const tanh = unary("tanh", stepOf("tanh"), (gy, { y }) => mul(gy, sub(k(y
 export const sigmoid = unary("sigmoid", stepOf("sigmoid"), (gy, { y }) => mul(gy, mul(y, sub(k(y, 1), y))));
 /** Error function, 2/√π ∫₀ˣ exp(−t²) dt. */
 export const erf = unary("erf", stepOf("erf"), (gy, { x }) => mul(gy, mul(k(x, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))));
-/** max(x, 0); the derivative at 0 is 0. */
-export const relu = unary(
-  "relu",
-  (tile, [x]) => tile.step("maximum", x, tile.constant(0)),
-  (gy, { y }) => where(gt(y, k(y, 0)), gy, k(gy, 0)),
-);
 /** x². */
 export const square = numericUnary(
   "square",
@@ -142,17 +136,6 @@ export const reciprocal = unary(
   "reciprocal",
   (tile, [x]) => tile.step("div", tile.constant(1), x),
   (gy, { y }) => neg(mul(gy, mul(y, y))),
-);
-/** log(1 + eˣ), without overflow: max(x, 0) + log(1 + e^−|x|). */
-export const softplus = unary(
-  "softplus",
-  (tile, [x]) =>
-    tile.step(
-      "add",
-      tile.step("maximum", x, tile.constant(0)),
-      tile.step("log1p", tile.step("exp", tile.step("neg", tile.step("abs", x)))),
-    ),
-  (gy, { x }) => mul(gy, sigmoid(x)),
 );
 /** Largest whole number ≤ x. */
 export const floor = unary("floor", stepOf("floor"), null);
@@ -294,19 +277,4 @@ export function clip(value: TensorLike, low: number, high: number): Tensor {
   const [x, lowest] = pair("clip", asTensor("clip", value), low);
   refuseBool("clip", x);
   return minimum(maximum(x, lowest), pair("clip", x, high)[1]);
-}
-/** x where x > 0, else slope · x. Source: Maas et al. 2013. */
-export function leakyRelu(value: TensorLike, slope = 0.01): Tensor {
-  const x = floating("leakyRelu", value);
-  return where(gt(x, k(x, 0)), x, mul(x, k(x, slope)));
-}
-/** x · Φ(x), Φ the normal distribution function. Source: Hendrycks & Gimpel 2016. */
-export function gelu(value: TensorLike): Tensor {
-  const x = floating("gelu", value);
-  return mul(mul(x, k(x, 0.5)), add(erf(mul(x, k(x, Math.SQRT1_2))), k(x, 1)));
-}
-/** x · σ(x), also called swish. Source: Ramachandran et al. 2017. */
-export function silu(value: TensorLike): Tensor {
-  const x = floating("silu", value);
-  return mul(x, sigmoid(x));
 }

@@ -95,6 +95,52 @@ def layers():
     yield layer(["softmax", {"axis": 0}], lambda x: F.softmax(x, 0), rows())
 
 
+def activations():
+    """Both sides of every kink, and where exp() would overflow if it were taken."""
+    rows = lambda: torch.cat([draw(3, 4) * 2, torch.tensor([[-100.0, 100, -5, 5], [-2.5, 2.5, -0.5, 7]])])
+    f = lambda name, apply, *options: layer([name, *options], apply, rows())
+    yield f("relu", F.relu)
+    yield f("relu6", F.relu6)
+    yield f("leakyRelu", F.leaky_relu)
+    yield f("elu", lambda x: F.elu(x, 0.7), {"alpha": 0.7})
+    yield f("elu", F.elu)
+    yield f("celu", lambda x: F.celu(x, 0.7), {"alpha": 0.7})
+    yield f("selu", F.selu)
+    yield f("sigmoid", torch.sigmoid)
+    yield f("logSigmoid", F.logsigmoid)
+    yield f("tanh", torch.tanh)
+    yield f("gelu", F.gelu)
+    yield f("gelu", lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"})
+    yield f("silu", F.silu)
+    yield f("mish", F.mish)
+    yield f("softplus", lambda x: F.softplus(x, threshold=1e9))
+    yield f("softplus", lambda x: F.softplus(x, beta=3), {"beta": 3})
+    yield f("softsign", F.softsign)
+    yield f("hardTanh", F.hardtanh)
+    yield f("hardTanh", lambda x: F.hardtanh(x, -2, 0.5), {"low": -2, "high": 0.5})
+    yield f("hardSigmoid", lambda x: F.relu6(x + 3) / 6)  # F.hardsigmoid has the ⅙ of its derivative in single precision
+    yield f("hardSwish", F.hardswish)
+    yield f("softmax", lambda x: F.softmax(x, -1))
+    yield f("logSoftmax", lambda x: F.log_softmax(x, -1))
+    yield f("logSoftmax", lambda x: F.log_softmax(x, 0), {"axis": 0})
+    yield f("softmin", lambda x: F.softmin(x, -1))
+    yield f("glu", lambda x: F.glu(x, -1))
+    yield layer(["glu", {"axis": 1}], lambda x: F.glu(x, 1), draw(2, 6, 3))
+    yield layer(["prelu", 1], F.prelu, rows(), [draw(1)])
+    yield layer(["prelu", 4], F.prelu, rows(), [draw(4)])
+
+
+def pooling():
+    image = lambda: draw(2, 2, 7, 5)
+    even = lambda: draw(1, 2, 6, 4)
+    yield layer(["globalMaxPool2d"], lambda x: F.adaptive_max_pool2d(x, 1).flatten(1), image())
+    for size in [3, [2, 5], [9, 1]]:
+        yield layer(["adaptiveAvgPool2d", size], lambda x: F.adaptive_avg_pool2d(x, size), image())
+        yield layer(["adaptiveMaxPool2d", size], lambda x: F.adaptive_max_pool2d(x, size), image())
+    yield layer(["adaptiveAvgPool2d", [3, 2]], lambda x: F.adaptive_avg_pool2d(x, (3, 2)), even())
+    yield layer(["adaptiveMaxPool2d", [3, 2]], lambda x: F.adaptive_max_pool2d(x, (3, 2)), even())
+
+
 def loss(name, apply, x, target, reduction):
     x.requires_grad_()
     y = apply(x, target, reduction=reduction)
@@ -184,5 +230,7 @@ def optimizers():
 
 
 write("layers", layers())
+write("activations", activations())
+write("pooling", pooling())
 write("losses", losses())
 write("optimizers", optimizers())

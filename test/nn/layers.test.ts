@@ -24,7 +24,8 @@ function make([name, ...args]: LayerCase["call"], hasParameters: boolean): nn.Mo
 }
 
 eachDevice("layers", () => {
-  it.each(golden<LayerCase>("layers").map((sample) => [JSON.stringify(sample.call), sample] as const))("%s", async (_, sample) => {
+  const samples = ["layers", "activations", "pooling"].flatMap((name) => golden<LayerCase>(name));
+  it.each(samples.map((sample) => [JSON.stringify(sample.call), sample] as const))("%s", async (_, sample) => {
     const layer = make(sample.call, sample.parameters.length > 0);
     const parameters: Variable[] = layer.parameters();
     expect(parameters).toHaveLength(sample.parameters.length);
@@ -44,10 +45,48 @@ eachDevice("layers", () => {
   it("that only rearrange", async () => {
     const x = tensor([[[1, 2]], [[3, 4]]]);
     expect(await nn.identity().forward(x).array()).toEqual(await x.array());
-    expect(await nn.flatten().forward(x).array()).toEqual([
+    const flat = nn.flatten().forward(x);
+    expect(await flat.array()).toEqual([
       [1, 2],
       [3, 4],
     ]);
+    expect(await nn.unflatten([1, -1]).forward(flat).array()).toEqual(await x.array());
+  });
+
+  it("that look vectors up train those that were, but not the one of the padding", async () => {
+    const table = nn.embedding(5, 3, { paddingIndex: 2, dtype: "f64" });
+    const index = tensor([[2, 1], [1, 4]], { dtype: "i32" }); // biome-ignore format: a matrix
+    const gy = tensor([[[1, 2, 3], [4, 5, 6]], [[10, 20, 30], [7, 8, 9]]], { dtype: "f64" }); // biome-ignore format: a matrix
+    const y = table.forward(index);
+    const [g] = gradients(y.mul(gy).sum(), [table.weight]);
+    const rows = (await table.weight.value.array()) as number[][];
+    expect(rows[2]).toEqual([0, 0, 0]);
+    expect(await table.forward(index).array()).toEqual([
+      [rows[2], rows[1]],
+      [rows[1], rows[4]],
+    ]);
+    expect(await g.array()).toEqual([
+      [0, 0, 0],
+      [14, 25, 36],
+      [0, 0, 0],
+      [0, 0, 0],
+      [7, 8, 9],
+    ]);
+    await expect(table.forward(tensor([5], { dtype: "i32" })).data()).rejects.toMatchObject({ code: "ERR_INDEX" });
+  });
+
+  it("of two inputs multiply both", async () => {
+    const layer = nn.bilinear(2, 3, 2);
+    layer.weight.assign(
+      tensor(
+        Float32Array.from({ length: 12 }, (_, i) => i),
+        { shape: [2, 3, 2] },
+      ),
+    );
+    layer.bias?.assign([100, 200]);
+    // Σᵢⱼ aᵢ·bⱼ·Wᵢⱼₒ with Wᵢⱼₒ = 6i + 2j + o
+    expect(await layer.forward(tensor([[1, 2]]), tensor([[1, 0, -1]])).array()).toEqual([[88, 188]]);
+    expect(errorOf(() => layer.forward(zeros([1, 2]), zeros([1, 2])))).toMatchObject({ code: "ERR_SHAPE", op: "bilinear" });
   });
 });
 
@@ -78,6 +117,15 @@ describe("options out of range", () => {
     ["maxPool2d", () => nn.maxPool2d(2, { stride: -2 })],
     ["avgPool2d", () => nn.avgPool2d(2, { padding: "around" as never })],
     ["leakyRelu", () => nn.leakyRelu({ slope: Number.NaN })],
+    ["elu", () => nn.elu({ alpha: Number.POSITIVE_INFINITY })],
+    ["celu", () => nn.celu({ alpha: 0 })],
+    ["softplus", () => nn.softplus({ beta: -1 })],
+    ["hardTanh", () => nn.hardTanh({ low: 1, high: 0 })],
+    ["prelu", () => nn.prelu(0)],
+    ["adaptiveAvgPool2d", () => nn.adaptiveAvgPool2d([2, 0])],
+    ["embedding", () => nn.embedding(0, 3)],
+    ["embedding", () => nn.embedding(4, 3, { paddingIndex: 4 })],
+    ["bilinear", () => nn.bilinear(2, 0, 3)],
     ["sequential", () => nn.sequential(nn.relu as never)],
   ])("%s throws", (op, run) => {
     expect(errorOf(run)).toMatchObject({ code: "ERR_VALUE", op });
@@ -112,6 +160,9 @@ describe("inputs that do not fit", () => {
     expect(fails(conv, zeros([2, 3, 8, 8])).message).toContain("x.permute([0, 2, 3, 1])");
     expect(fails(conv, zeros([8, 8, 3])).message).toContain("x.expandDims(0)");
     expect(fails(nn.conv2d(1, 4, { kernel: 3 }), zeros([2, 8, 8])).message).toContain("x.expandDims(3)");
+    for (const op of ["globalMaxPool2d", "adaptiveMaxPool2d"] as const) {
+      expect(fails(nn[op](1), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op });
+    }
     expect(fails(nn.globalAvgPool2d(), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op: "globalAvgPool2d" });
   });
 

@@ -63,20 +63,15 @@ export const table = {
   exp: unary(Math.exp),
   expm1: unary(Math.expm1),
   floor: unary(Math.floor, normal, { order: 0 }),
-  gelu: unary((x) => x * 0.5 * (erf(x * Math.SQRT1_2) + 1), normal, { tolerance: 128 }), // the sum cancels where x < 0
-  leakyRelu: unary((x) => (x > 0 ? x : 0.2 * x), nonzero, { rest: [0.2] }),
   log: unary(Math.log, between(0.5, 3)),
   log1p: unary(Math.log1p, between(-0.5, 3)),
   logicalNot: one(normal, { numpy: (x) => Number(x === 0), dtypes: ["bool"], order: 0, refuses: [badDType(f32(3))] }),
   neg: signed((x) => -x),
   reciprocal: unary((x) => 1 / x, nonzero),
-  relu: unary((x) => Math.max(x, 0), nonzero),
   round: unary((x) => (Math.abs(x % 1) === 0.5 ? 2 * Math.round(x / 2) : Math.round(x)), normal, { order: 0 }),
   sigmoid: unary(sigmoid),
   sign: signed(Math.sign, { order: 0 }),
-  silu: unary((x) => x * sigmoid(x)),
   sin: unary(Math.sin),
-  softplus: unary((x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)))),
   sqrt: unary(Math.sqrt, between(0.5, 3)),
   square: signed((x) => x * x),
   stopGradient: one(normal, { numpy: (x) => x, dtypes: allDTypes, order: 0 }),
@@ -92,6 +87,46 @@ export const table = {
       gives([true, false, true, false, true], [0.5, 0, nan, -0, -inf], "bool"),
     ],
   }),
+
+  // Activations.
+  celu: unary((x) => (x > 0 ? x : 0.7 * Math.expm1(x / 0.7)), nonzero, { rest: [0.7], refuses: [badDType(i32(3)), badValue(f32(3), 0)] }),
+  elu: unary((x) => (x > 0 ? x : 0.7 * Math.expm1(x)), nonzero, { rest: [0.7] }),
+  gelu: unary((x) => x * 0.5 * (erf(x * Math.SQRT1_2) + 1), normal, { tolerance: 128 }), // the sum cancels where x < 0
+  glu: {
+    draw: (draw) => {
+      const [axis, shape] = [draw.whole(0, 1), draw.shape(2, 1)];
+      return { inputs: normals(shape.map((n, i) => (i === axis ? 2 * n : n))), rest: [draw.pick([axis, axis - 2])] };
+    },
+    known: [gives([[0.5]], [[1, 0]]), gives([[1, 0]], [[1, 0], [inf, -inf]], 0)],
+    refuses: [badShape(f32(2, 3)), badShape(f32(2, 2), 2), badShape(f32()), badDType(i32(2))],
+  },
+  hardMax: {
+    draw: (draw) => ({ inputs: [{ shape: draw.shape(draw.whole(1, 3), 1), domain: distinct }] }),
+    order: 0,
+    known: [gives([[0, 1, 0], [1, 0, 0]], [[1, 3, 3], [nan, 5, nan]]), gives([[1, 1], [0, 0]], [[1, 3], [-1, 2]], 0)],
+    refuses: [badShape(f32(2, 3), 2), badShape(f32()), badDType(i32(3))],
+  },
+  hardSigmoid: unary((x) => Math.min(Math.max(x / 6 + 0.5, 0), 1)),
+  hardSwish: unary((x) => x * Math.min(Math.max(x / 6 + 0.5, 0), 1)),
+  hardTanh: unary((x) => Math.min(Math.max(x, -0.1), 0.15), nonzero, { rest: [-0.1, 0.15], refuses: [badDType(i32(3)), badValue(f32(3), 2, 1)] }),
+  leakyRelu: unary((x) => (x > 0 ? x : 0.2 * x), nonzero, { rest: [0.2] }),
+  logSigmoid: unary((x) => Math.min(x, 0) - Math.log1p(Math.exp(-Math.abs(x)))),
+  mish: unary((x) => x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))))),
+  prelu: {
+    draw: (draw) => {
+      const shape = draw.shape(draw.whole(1, 3), 1);
+      return { inputs: [{ shape, domain: nonzero }, { shape: draw.coin() ? [] : shape.slice(-1), domain: normal }] };
+    },
+    known: [gives([[-0.5, 2], [3, -8]], [[-1, 2], [3, -4]], [0.5, 2]), gives([-0.25, 4], [-1, 4], 0.25)],
+    refuses: [badShape(f32(2, 3), f32(2)), badShape(f32(2, 3), f32(2, 3)), badDType(i32(3), i32()), badDType(f32(3), f64(3))],
+  },
+  relu: unary((x) => Math.max(x, 0), nonzero),
+  relu6: unary((x) => Math.min(Math.max(x, 0), 6), nonzero),
+  selu: unary((x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)), nonzero),
+  silu: unary((x) => x * sigmoid(x)),
+  softmin: normalized(gives([0.5, 0.5], [1000, 1000]), gives([1, 0], [-1000, 0]), gives([nan, nan], [nan, 0])),
+  softplus: unary((x) => (Math.max(2 * x, 0) + Math.log1p(Math.exp(-Math.abs(2 * x)))) / 2, normal, { rest: [2], refuses: [badDType(i32(3)), badValue(f32(3), 0)] }),
+  softsign: unary((x) => x / (1 + Math.abs(x)), nonzero),
 
   // Where they are random, f32 and f64 draw different numbers.
   alphaDropout: dropping(),
