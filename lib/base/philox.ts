@@ -63,6 +63,12 @@ export class WordStream {
     return this.words[at];
   }
 
+  /** A number from 0 (included) to 1 (not), with 53 random bits. */
+  uniform(): number {
+    const high = this.next() >>> 5;
+    return (high * 0x4000000 + (this.next() >>> 6)) / 0x20000000000000;
+  }
+
   /** A whole number from 0 to n − 1, each as likely as any other; 0 < n ≤ 2³². */
   below(n: number): number {
     // The largest multiple of n; what lies above it would favour small results.

@@ -1,20 +1,9 @@
 /** Data sets: examples by number, fetched a batch at a time as plain arrays in JavaScript's memory. */
-import { allocate, arrayOf, type DType, type TypedArray } from "../base/dtype.js";
+import { arrayOf } from "../base/dtype.js";
 import { DTypeError, IndexError, ShapeError, ValueError } from "../base/errors.js";
-import { checkShape, format, type Shape, sizeOf } from "../base/shape.js";
-
-/** An array in JavaScript's memory: row-major elements, their shape and type. Batches count examples on the first axis. */
-export interface HostArray {
-  readonly data: TypedArray;
-  readonly shape: Shape;
-  readonly dtype: DType;
-}
-
-/** Some examples: one array for each field, all with the same number of rows. */
-export type Batch = Readonly<Record<string, HostArray>>;
-
-/** Examples with what is to be predicted of them. */
-export type LabeledBatch = { readonly x: HostArray; readonly y: HostArray };
+import { checkShape, format, sizeOf } from "../base/shape.js";
+import { type Batch, type HostArray, keptRows, RowBuffer, selectRows } from "./batch.js";
+import { type Pass, Sampling } from "./sampling.js";
 
 /**
  * A number of examples that can be fetched in any order. Extend it with `length` and `get` for data of your own:
@@ -34,12 +23,57 @@ export abstract class Dataset<B extends Batch = Batch> {
   /** Number of examples. */
   abstract readonly length: number;
 
-  /** The examples at `indices`, in that order; repeated indices repeat examples. Throws {@link IndexError}. */
-  abstract get(indices: ArrayLike<number>): B | Promise<B>;
+  /**
+   * The examples at `indices`, in that order; repeated indices repeat examples. Throws {@link IndexError}. A loader says with `pass`
+   * which pass over the data this belongs to: what is random in an example depends on that alone.
+   */
+  abstract get(indices: ArrayLike<number>, pass?: Pass): B | Promise<B>;
 
-  /** The same examples, changed a batch at a time when they are fetched. Each call gets whatever indices were asked for together. */
-  map<C extends Batch>(transform: (batch: B) => C | Promise<C>): Dataset<C> {
+  /**
+   * The same examples, changed a batch at a time when they are fetched. Each call gets whatever indices were asked for together; a
+   * random change draws from `sampling.random(i)`, so that the same seed gives the same examples whatever batch they are in.
+   */
+  map<C extends Batch>(transform: (batch: B, sampling: Sampling) => C | Promise<C>): Dataset<C> {
     return new MappedDataset(this, transform);
+  }
+
+  /**
+   * The examples for which `keep` gives true (or 1), a batch at a time: all are looked at once, now.
+   * @example const fives = await train.filter(({ y }) => y.data.map((digit) => Number(digit === 5)));
+   */
+  async filter(keep: (batch: B) => ArrayLike<boolean | number>): Promise<Dataset<B>> {
+    const kept: number[] = [];
+    await visitAll(this, (batch, indices) => {
+      for (const row of keptRows(keep(batch), batch)) kept.push(indices[row]);
+    });
+    return new Subset(this, Int32Array.from(kept));
+  }
+
+  /** These examples and behind them those of `others`, which have the same fields. */
+  concat(...others: readonly Dataset<B>[]): Dataset<B> {
+    return new Concatenated([this, ...others]);
+  }
+
+  /** Each example with the fields of that of `other` at the same place. Throws {@link ValueError} if lengths differ or, when fetched, names are the same. */
+  zip<C extends Batch>(other: Dataset<C>): Dataset<B & C> {
+    return new Zipped(this, other);
+  }
+
+  /** The same examples, each fetched once and then kept in memory; what is random in them stays as it was drawn first. */
+  cache(): Dataset<B> {
+    return new Cached(this);
+  }
+
+  /**
+   * One field of all examples, of one number each (labels, groups); a promise where examples are fetched asynchronously. Data sets that
+   * know it without fetching override this. Throws {@link ValueError} if there is no such field, or it has more than one number an example.
+   */
+  column(name: string): ArrayLike<number> | Promise<ArrayLike<number>> {
+    const column: number[] = [];
+    const add = (batch: B) => {
+      for (const value of Array.from(numbersOf(name, batch))) column.push(value);
+    };
+    return then(visitAll(this, add), () => column);
   }
 
   /** Examples `start` to `end` (not included), counted from the end if negative, as for arrays; nothing is copied. */
@@ -50,6 +84,11 @@ export abstract class Dataset<B extends Batch = Batch> {
       this,
       Int32Array.from({ length: to - from }, (_, i) => from + i),
     );
+  }
+
+  /** Throws {@link IndexError} unless all `indices` are numbers of examples. */
+  protected check(indices: ArrayLike<number>): void {
+    checkIndices("get", indices, this.length);
   }
 
   /** The first `count` examples, or all if there are fewer. */
@@ -85,10 +124,51 @@ function checkIndices(op: string, indices: ArrayLike<number>, length: number): v
   }
 }
 
+/** Examples fetched at once by those who go through all of them. */
+const stretch = 256;
+
+/** Fetches all examples in order and hands them over a batch at a time; without waiting as long as they are there at once. */
+function visitAll<B extends Batch>(dataset: Dataset<B>, visit: (batch: B, indices: Int32Array) => void): void | Promise<void> {
+  let start = 0;
+  const goOn = (): void | Promise<void> => {
+    while (start < dataset.length) {
+      const from = start;
+      start = Math.min(from + stretch, dataset.length);
+      const indices = Int32Array.from({ length: start - from }, (_, i) => from + i);
+      const batch = dataset.get(indices);
+      if (batch instanceof Promise)
+        return batch.then((fetched) => {
+          visit(fetched, indices);
+          return goOn();
+        });
+      visit(batch, indices);
+    }
+  };
+  return goOn();
+}
+
+/** The field `name` of a batch, if it has one number an example. */
+function numbersOf(name: string, batch: Batch): ArrayLike<number> {
+  const field = Object.hasOwn(batch, name) ? batch[name] : undefined;
+  if (field === undefined || sizeOf(field.shape.slice(1)) !== 1) {
+    const fields = Object.entries(batch).map(([known, { shape }]) => `${known} ${format(shape.slice(1))}`);
+    throw new ValueError(`column("${name}"): expected a field of one number an example; there are ${fields.join(", ")}`, {
+      op: "column",
+      inputs: [name],
+    });
+  }
+  return field.data;
+}
+
+/** Goes on with a value at once if it is there, or when its promise is kept. */
+function then<A, R>(value: A | Promise<A>, next: (value: A) => R | Promise<R>): R | Promise<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
 class MappedDataset<B extends Batch, C extends Batch> extends Dataset<C> {
   constructor(
     private readonly source: Dataset<B>,
-    private readonly transform: (batch: B) => C | Promise<C>,
+    private readonly transform: (batch: B, sampling: Sampling) => C | Promise<C>,
   ) {
     super();
   }
@@ -97,9 +177,8 @@ class MappedDataset<B extends Batch, C extends Batch> extends Dataset<C> {
     return this.source.length;
   }
 
-  get(indices: ArrayLike<number>): C | Promise<C> {
-    const batch = this.source.get(indices);
-    return batch instanceof Promise ? batch.then(this.transform) : this.transform(batch);
+  get(indices: ArrayLike<number>, pass?: Pass): C | Promise<C> {
+    return then(this.source.get(indices, pass), (batch) => this.transform(batch, new Sampling(indices, pass)));
   }
 }
 
@@ -115,9 +194,126 @@ class Subset<B extends Batch> extends Dataset<B> {
     return this.chosen.length;
   }
 
-  get(indices: ArrayLike<number>): B | Promise<B> {
-    checkIndices("get", indices, this.length);
-    return this.source.get(Int32Array.from(indices, (i) => this.chosen[i]));
+  get(indices: ArrayLike<number>, pass?: Pass): B | Promise<B> {
+    this.check(indices);
+    return this.source.get(
+      Int32Array.from(indices, (i) => this.chosen[i]),
+      pass,
+    );
+  }
+
+  override column(name: string): ArrayLike<number> | Promise<ArrayLike<number>> {
+    return then(this.source.column(name), (all) => Array.from(this.chosen, (i) => all[i]));
+  }
+}
+
+class Concatenated<B extends Batch> extends Dataset<B> {
+  readonly length: number;
+  /** Number of the first example of each part. */
+  private readonly starts: number[] = [];
+
+  constructor(private readonly parts: readonly Dataset<B>[]) {
+    super();
+    let length = 0;
+    for (const part of parts) {
+      this.starts.push(length);
+      length += part.length;
+    }
+    this.length = length;
+  }
+
+  get(indices: ArrayLike<number>, pass?: Pass): B | Promise<B> {
+    this.check(indices);
+    const wanted: { rows: number[]; indices: number[] }[] = this.parts.map(() => ({ rows: [], indices: [] }));
+    for (let row = 0; row < indices.length; row++) {
+      const part = this.starts.findLastIndex((start) => start <= indices[row]);
+      wanted[part].rows.push(row);
+      wanted[part].indices.push(indices[row] - this.starts[part]);
+    }
+    const used = wanted.flatMap((want, part) => (want.rows.length > 0 ? [{ ...want, part }] : []));
+    if (used.length === 0) return this.parts[0].get([], pass);
+    if (used.length === 1) return this.parts[used[0].part].get(used[0].indices, pass);
+    const fetched = used.map((want) => this.parts[want.part].get(want.indices, pass));
+    const join = (batches: readonly B[]) => {
+      const rows = new RowBuffer(batches[0], indices.length);
+      for (const [k, batch] of batches.entries()) for (let i = 0; i < used[k].rows.length; i++) rows.put(used[k].rows[i], batch, i);
+      return rows.batch();
+    };
+    return fetched.some((batch) => batch instanceof Promise) ? Promise.all(fetched).then(join) : join(fetched as B[]);
+  }
+
+  override column(name: string): ArrayLike<number> | Promise<ArrayLike<number>> {
+    const columns = this.parts.map((part) => part.column(name));
+    const join = (all: readonly ArrayLike<number>[]) => all.flatMap((column) => Array.from(column));
+    return columns.some((column) => column instanceof Promise) ? Promise.all(columns).then(join) : join(columns as ArrayLike<number>[]);
+  }
+}
+
+class Zipped<B extends Batch, C extends Batch> extends Dataset<B & C> {
+  constructor(
+    private readonly left: Dataset<B>,
+    private readonly right: Dataset<C>,
+  ) {
+    super();
+    if (left.length !== right.length) {
+      throw new ValueError(`zip: there are ${left.length} and ${right.length} examples; each needs its partner`, {
+        op: "zip",
+        inputs: [left.length, right.length],
+      });
+    }
+  }
+
+  get length(): number {
+    return this.left.length;
+  }
+
+  get(indices: ArrayLike<number>, pass?: Pass): (B & C) | Promise<B & C> {
+    const right = this.right.get(indices, pass);
+    return then(this.left.get(indices, pass), (a) =>
+      then(right, (b) => {
+        const twice = Object.keys(a).find((name) => Object.hasOwn(b, name));
+        if (twice === undefined) return { ...a, ...b };
+        throw new ValueError(
+          `zip: both sides have a field ${twice}; rename one: .map(({ ${twice}, ...rest }) => ({ ...rest, other: ${twice} }))`,
+          {
+            op: "zip",
+            inputs: [twice],
+          },
+        );
+      }),
+    );
+  }
+}
+
+class Cached<B extends Batch> extends Dataset<B> {
+  private rows: RowBuffer<B> | null = null;
+  private readonly isKept: Uint8Array;
+
+  constructor(private readonly source: Dataset<B>) {
+    super();
+    this.isKept = new Uint8Array(source.length);
+  }
+
+  get length(): number {
+    return this.source.length;
+  }
+
+  get(indices: ArrayLike<number>, pass?: Pass): B | Promise<B> {
+    this.check(indices);
+    const missing = [...new Set(Array.from(indices).filter((i) => this.isKept[i] === 0))];
+    if (missing.length === 0 && this.rows !== null) return this.rows.batch(indices);
+    return then(this.source.get(missing, pass), (batch) => {
+      this.rows ??= new RowBuffer(batch, this.length);
+      for (const [row, index] of missing.entries()) {
+        this.rows.put(index, batch, row);
+        this.isKept[index] = 1;
+      }
+      return this.rows.batch(indices);
+    });
+  }
+
+  override column(name: string): ArrayLike<number> | Promise<ArrayLike<number>> {
+    return this.source.column(name);
   }
 }
 
@@ -155,8 +351,12 @@ export class ArrayDataset<B extends Batch = Batch> extends Dataset<B> {
   }
 
   get(indices: ArrayLike<number>): B {
-    checkIndices("get", indices, this.length);
-    return Object.fromEntries(Object.entries(this.fields).map(([name, field]) => [name, takeRows(field, indices)])) as B;
+    this.check(indices);
+    return selectRows(this.fields, indices);
+  }
+
+  override column(name: string): ArrayLike<number> {
+    return numbersOf(name, this.fields);
   }
 }
 
@@ -173,13 +373,4 @@ function checkField(name: string, { data, shape, dtype }: HostArray): void {
   if (data.length !== sizeOf(shape)) {
     throw new ShapeError(`ArrayDataset: ${name} has ${data.length} elements but shape ${format(shape)} takes ${sizeOf(shape)}`, details);
   }
-}
-
-function takeRows({ data, shape, dtype }: HostArray, indices: ArrayLike<number>): HostArray {
-  const rowSize = sizeOf(shape.slice(1));
-  const rows = allocate(dtype, indices.length * rowSize);
-  for (let i = 0; i < indices.length; i++) {
-    rows.set(data.subarray(indices[i] * rowSize, (indices[i] + 1) * rowSize), i * rowSize);
-  }
-  return { data: rows, shape: [indices.length, ...shape.slice(1)], dtype };
 }

@@ -5,7 +5,8 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError, FormatError } from "../base/errors.js";
-import { ArrayDataset, type Dataset, type HostArray, type LabeledBatch } from "./dataset.js";
+import type { HostArray, LabeledBatch } from "./batch.js";
+import { ArrayDataset, type Dataset } from "./dataset.js";
 import { type IdxArray, parseIdx } from "./idx.js";
 
 /** A data set whose authors divided it. */

@@ -38,3 +38,27 @@ export class Permutation {
     return order.slice(start, this.done);
   }
 }
+
+/**
+ * An order of labelled examples in which every class is spread evenly: any stretch of it has of each class what the whole has, to about one
+ * example. Within a class the order is random, and so is where its first example stands.
+ */
+export function spread(labels: ArrayLike<unknown>, words: WordStream): Int32Array {
+  const n = labels.length;
+  const classes = new Map<unknown, number[]>();
+  for (let i = 0; i < n; i++) {
+    const members = classes.get(labels[i]);
+    if (members === undefined) classes.set(labels[i], [i]);
+    else members.push(i);
+  }
+  const place = new Float64Array(n);
+  for (const members of classes.values()) {
+    const offset = words.uniform();
+    for (let k = 0; k < members.length; k++) {
+      const j = k + words.below(members.length - k);
+      [members[k], members[j]] = [members[j], members[k]];
+      place[members[k]] = (k + offset) / members.length;
+    }
+  }
+  return Int32Array.from({ length: n }, (_, i) => i).sort((a, b) => place[a] - place[b] || a - b);
+}

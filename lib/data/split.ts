@@ -1,6 +1,7 @@
 /** Parts of a data set for training and for testing. */
 import { ValueError } from "../base/errors.js";
-import type { Batch, Dataset } from "./dataset.js";
+import type { Batch } from "./batch.js";
+import type { Dataset } from "./dataset.js";
 import { checkSeed, Permutation } from "./shuffle.js";
 
 export interface SplitOptions {

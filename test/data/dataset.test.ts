@@ -1,28 +1,9 @@
 /** Data sets, their parts, and the batches of an epoch. */
 import { describe, expect, it } from "vitest";
 import { WordStream } from "../../lib/base/philox.js";
-import { ArrayDataset, type Batch, DataLoader, Dataset, type HostArray, type LabeledBatch, split } from "../../lib/data/index.js";
+import { ArrayDataset, DataLoader, Dataset, type HostArray, type LabeledBatch, split } from "../../lib/data/index.js";
 import { Permutation } from "../../lib/data/shuffle.js";
-
-/** n examples of which number i is x = [i, −i], y = i. */
-function numbered(n: number): ArrayDataset<LabeledBatch> {
-  const x = Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 === 0 ? i / 2 : -(i - 1) / 2));
-  const y = Int32Array.from({ length: n }, (_, i) => i);
-  return new ArrayDataset<LabeledBatch>({ x: { data: x, shape: [n, 2], dtype: "f32" }, y: { data: y, shape: [n], dtype: "i32" } });
-}
-
-const labels = async (dataset: Dataset<LabeledBatch>) => [
-  ...(await dataset.get(Array.from({ length: dataset.length }, (_, i) => i))).y.data,
-];
-
-async function collect<B extends Batch>(batches: AsyncIterable<B>): Promise<B[]> {
-  const all: B[] = [];
-  for await (const batch of batches) all.push(batch);
-  return all;
-}
-
-const order = async (batches: AsyncIterable<LabeledBatch>) => (await collect(batches)).map(({ y }) => [...y.data]);
-const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+import { collect, labels, numbered, order, upTo } from "./numbered.js";
 
 describe("ArrayDataset", () => {
   it("fetches rows of every field in the order asked for, as copies", () => {
