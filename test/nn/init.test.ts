@@ -1,5 +1,5 @@
 /** Initial values have the mean, deviation and bounds that their sources give, and come from the seed in order of creation. */
-import { nn, type Shape, setSeed, type Tensor } from "nabla";
+import { eye, nn, randn, type Shape, setSeed, type Tensor } from "nabla";
 import { beforeEach, describe, expect, it } from "vitest";
 import { eachDevice } from "../devices.js";
 
@@ -27,6 +27,9 @@ eachDevice("initial values", () => {
     ["heNormal", init.heNormal(), filters, Math.sqrt(2 / 360), "normal"],
     ["heNormal, leaky", init.heNormal({ slope: 1 }), dense, Math.sqrt(1 / 200), "normal"],
     ["lecunNormal", init.lecunNormal(), dense, Math.sqrt(1 / 200), "normal"],
+    ["heNormal, of an activation", init.heNormal({ activation: "tanh" }), dense, Math.sqrt(25 / 9 / 200), "normal"],
+    ["lecunUniform", init.lecunUniform(), dense, Math.sqrt(1 / 200), "uniform"],
+    ["normal, truncated far out", init.truncatedNormal({ std: 0.1, low: -9, high: 9 }), dense, 0.1, "normal"],
     ["normal", init.normal({ mean: 0, std: 0.02 }), dense, 0.02, "normal"],
     ["uniform", init.uniform({ low: -3, high: 3 }), dense, Math.sqrt(3), "uniform"],
   ])("%s", async (_, make, shape, std, kind) => {
@@ -40,6 +43,62 @@ eachDevice("initial values", () => {
     expect(got.median / std).toBeCloseTo(kind === "uniform" ? Math.sqrt(3) / 2 : 0.6745, 1);
     if (kind === "uniform") expect(got.largest).toBeLessThanOrEqual(Math.fround(Math.sqrt(3) * std));
     else expect(got.largest).toBeGreaterThan(3 * std);
+  });
+
+  it("truncated normals are those that lie between the bounds", async () => {
+    for (const dtype of ["f32", "f64"] as const) {
+      const got = await statistics(init.truncatedNormal({ mean: 0, std: 0.5 })(dense, { dtype }));
+      expect(got.largest).toBeLessThanOrEqual(1);
+      expect(got.largest).toBeGreaterThan(0.999);
+      expect(Math.abs(got.mean)).toBeLessThan(0.01);
+      expect(got.std / 0.5).toBeCloseTo(0.87962566, 1.9); // √(1 − 2·2φ(2) / (2Φ(2) − 1))
+      expect(got.median / 0.5).toBeCloseTo(0.63977, 1.9); // Φ⁻¹(½ + (2Φ(2) − 1) / 4)
+    }
+    // One side only: the mean is φ(0) / ½.
+    const half = await statistics(init.truncatedNormal({ mean: 3, low: 0, high: 8 })(dense));
+    expect(half.mean).toBeCloseTo(3 + Math.sqrt(2 / Math.PI), 1.9);
+  });
+
+  it.each<[Shape, number]>([
+    [[40, 40], 1],
+    [[7, 30], 2],
+    [[3, 3, 5, 12], 1],
+  ])("orthogonal ones of shape [%s] are, times %d", async (shape, gain) => {
+    for (const [dtype, error] of [
+      ["f32", 1e-5],
+      ["f64", 1e-13],
+    ] as const) {
+      // biome-ignore format: pairs
+      const w = init.orthogonal({ gain })(shape, { dtype });
+      expect(w.shape).toEqual(shape);
+      const matrix = w.reshape([-1, shape[shape.length - 1]]);
+      const [rows, columns] = matrix.shape;
+      const small = rows < columns ? matrix.matmul(matrix.transpose()) : matrix.transpose().matmul(matrix);
+      const wrong = small.sub(eye(small.shape[0], { dtype }).mul(gain ** 2)).abs().max(); // biome-ignore format: a formula
+      expect(await wrong.item()).toBeLessThan(error * gain ** 2);
+    }
+  });
+
+  it("identities pass inputs on, through windows and groups", async () => {
+    expect(await init.identity()([2, 3]).array()).toEqual([
+      [1, 0, 0],
+      [0, 1, 0],
+    ]);
+    const x = randn([2, 5, 4, 6]);
+    for (const groups of [1, 2, 3, 6]) {
+      const layer = nn.conv2d(6, 6, { kernel: [3, 5], padding: "same", groups, init: init.identity({ groups }) });
+      expect(await layer.forward(x).array()).toEqual(await x.array());
+    }
+  });
+
+  it("that fit an activation are He's, LeCun's and Xavier's", async () => {
+    const draw = (make: nn.Initializer) => {
+      setSeed(4);
+      return make([3, 4]).array();
+    };
+    expect(await draw(init.forActivation("gelu"))).toEqual(await draw(init.heNormal()));
+    expect(await draw(init.forActivation("selu"))).toEqual(await draw(init.lecunNormal()));
+    expect(await draw(init.forActivation("tanh"))).toEqual(await draw(init.xavierUniform()));
   });
 
   it("constants", async () => {
@@ -92,6 +151,10 @@ describe("initialisers refuse", () => {
   it.each<[string, () => unknown, string]>([
     ["vectors without fans", () => init.heNormal()([5]), "ERR_SHAPE"],
     ["low above high", () => init.uniform({ low: 1, high: 0 }), "ERR_VALUE"],
+    ["bounds without room", () => init.truncatedNormal({ low: 2, high: 2 }), "ERR_VALUE"],
+    ["orthogonal vectors", () => init.orthogonal()([5]), "ERR_SHAPE"],
+    ["groups that do not divide", () => init.identity({ groups: 2 })([2, 3]), "ERR_SHAPE"],
+    ["activations without a gain", () => init.gain("toString" as never), "ERR_VALUE"],
     ["negative deviations", () => init.normal({ std: -1 }), "ERR_VALUE"],
   ])("%s", (_, run, code) => {
     expect(run).toThrow(expect.objectContaining({ code }));
