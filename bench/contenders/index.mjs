@@ -65,6 +65,12 @@ const installed = (/** @type {string} */ name) => () => {
   }
 };
 
+/** Dense networks; its Adam takes a minute for a step. */
+const isBrainJs = (/** @type {Workload | Kernel} */ workload) =>
+  "layers" in workload &&
+  workload.optimizer?.kind === "sgd" &&
+  workload.layers.every(({ kind }) => ["linear", "relu", "tanh"].includes(kind));
+
 const predicts = (/** @type {Workload | Kernel} */ workload) => "layers" in workload && workload.optimizer === undefined;
 
 /** Debian's interpreter, which sees Debian's packages; another one on the PATH may not. */
@@ -171,7 +177,17 @@ export const peers = [
       absent: installed("onnxruntime-node"),
     },
     "onnxruntime.mjs",
-    { does: predicts },
+    { does: (work) => predicts(work) || ("op" in work && (work.op === "gemm" || (work.op === "conv" && work.pass === "forward"))) },
+  ),
+  javaScript(
+    {
+      name: "brainjs",
+      hasThreads: false,
+      packages: ["brain.js", "gpu.js", "acorn", "thaw.js"].map((part) => path(`../node_modules/${part}`)),
+      absent: installed("brain.js"),
+    },
+    "brainjs.mjs",
+    { does: isBrainJs },
   ),
   pytorch,
   onednn,

@@ -1,9 +1,12 @@
 /**
- * A network of workloads.mjs as an ONNX file, written as protocol buffers by hand: the few messages and fields that it takes.
+ * A network of workloads.mjs, or an operation of kernels.mjs, as an ONNX file, written as protocol buffers by hand: the few messages and fields that it takes.
  * Source: onnx.proto of ONNX 1.12, operator set 13; protobuf.dev/programming-guides/encoding.
  */
 
-/** @import { Layer } from "../workloads.mjs" */
+/**
+ * @import { Kernel } from "../kernels.mjs"
+ * @import { Layer } from "../workloads.mjs"
+ */
 
 /** @param {number} value @returns {number[]} seven bits a byte, the lowest first */
 const varint = (value) => (value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))]);
@@ -90,6 +93,29 @@ export function onnxModel([batch, ...rest], layers, outputs) {
         return [operator({ relu: "Relu", tanh: "Tanh", flatten: "Flatten" }[layer.kind], [from], to)];
     }
   });
-  const graph = [...parts.flat(), bytes(2, "network"), value(11, "x", shape), value(12, "y", [batch, outputs])];
+  return file(parts.flat(), shape, [batch, outputs]);
+}
+
+/**
+ * One product or convolution, its second operand a constant, which may be packed beforehand.
+ * @param {Kernel} kernel
+ * @returns {{ model: Buffer, input: number[], output: number[] }}
+ */
+export function onnxKernel({ op, size }) {
+  const { m, n, k, c, h, r, s, p, g, o } = size;
+  const [input, output] = op === "gemm" ? [[m, k], [m, n]] : [[n, c, h, h], [n, k, o, o]]; // biome-ignore format: pairs
+  const parts =
+    op === "gemm"
+      ? [operator("MatMul", ["x", "w"], "y"), weights("w", [k, n], 1)]
+      : [
+          operator("Conv", ["x", "w"], "y", { kernel_shape: [r, r], pads: new Array(4).fill(p), strides: [s, s], group: g }),
+          weights("w", [k, c / g, r, r], 1),
+        ];
+  return { model: file(parts, input, output), input, output };
+}
+
+/** @param {Buffer[]} parts operators and constants @param {number[]} input shape of x @param {number[]} output shape of y */
+function file(parts, input, output) {
+  const graph = [...parts, bytes(2, "network"), value(11, "x", input), value(12, "y", output)];
   return Buffer.concat([whole(1, 8), bytes(7, graph), bytes(8, whole(2, 13))]);
 }

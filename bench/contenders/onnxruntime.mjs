@@ -1,26 +1,41 @@
-/** ONNX Runtime for Node.js: predictions of a network that is handed to it as an ONNX file. */
+/** ONNX Runtime for Node.js: predictions, and single operations, handed to it as ONNX files. */
 import { createRequire } from "node:module";
-import { onnxModel } from "./onnx.mjs";
+import { onnxKernel, onnxModel } from "./onnx.mjs";
 import { serve } from "./serve.mjs";
 
 /** Not called `require`, so that types are checked where the peers are not installed. */
 const load = createRequire(import.meta.url);
 
-/** @type {import("./serve.mjs").Contender<any>} */
+/** @type {import("./serve.mjs").Contender<any, import("../workloads.mjs").Workload | import("../kernels.mjs").Kernel>} */
 const contender = {
   load: () => load("onnxruntime-node"),
 
-  async prepare({ InferenceSession, Tensor }, { input, layers, outputs, parameters }) {
-    const [batch, ...rest] = input;
-    const shape = rest.length === 3 ? [batch, rest[2], rest[0], rest[1]] : input;
-    const session = await InferenceSession.create(onnxModel(input, layers, outputs), {
-      intraOpNumThreads: Number(process.env.NABLA_THREADS),
-      interOpNumThreads: 1,
-      graphOptimizationLevel: "all",
-    });
-    const x = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, Math.random);
+  async prepare({ InferenceSession, Tensor }, work) {
+    const start = (/** @type {Buffer} */ model) =>
+      InferenceSession.create(model, {
+        intraOpNumThreads: Number(process.env.NABLA_THREADS),
+        interOpNumThreads: 1,
+        graphOptimizationLevel: "all",
+      });
+    const sizeOf = (/** @type {number[]} */ shape) => shape.reduce((a, b) => a * b, 1);
+    const random = (/** @type {number[]} */ shape) => Float32Array.from({ length: sizeOf(shape) }, Math.random);
+    if ("op" in work) {
+      const { model, input, output } = onnxKernel(work);
+      const session = await start(model);
+      const feeds = { x: new Tensor("float32", random(input), input) };
+      const fetches = { y: new Tensor("float32", new Float32Array(sizeOf(output)), output) };
+      return {
+        async run(steps) {
+          for (let i = 0; i < steps; i++) await session.run(feeds, fetches);
+        },
+      };
+    }
+    const [batch, ...rest] = work.input;
+    const shape = rest.length === 3 ? [batch, rest[2], rest[0], rest[1]] : work.input;
+    const session = await start(onnxModel(work.input, work.layers, work.outputs));
+    const x = random(shape);
     return {
-      parameters, // checked by the shapes in the file
+      parameters: work.parameters, // checked by the shapes in the file
       async run(steps) {
         for (let i = 0; i < steps; i++) (await session.run({ x: new Tensor("float32", x, shape) })).y.data;
       },
