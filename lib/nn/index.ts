@@ -34,6 +34,21 @@ export * as init from "./init.js";
 export type { WeightOptions } from "./layer.js";
 export { Linear, linear } from "./linear.js";
 export { type AnyModule, Module } from "./module.js";
+export {
+  BatchNorm,
+  type BatchNormOptions,
+  batchNorm,
+  GroupNorm,
+  groupNorm,
+  InstanceNorm,
+  instanceNorm,
+  LayerNorm,
+  type LayerNormOptions,
+  layerNorm,
+  type NormLayerOptions,
+  RmsNorm,
+  rmsNorm,
+} from "./norm.js";
 export { adaptiveAvgPool2d, adaptiveMaxPool2d, avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from "./pooling.js";
 export { Sequential, sequential } from "./sequential.js";
 export type { StateDict } from "./state.js";

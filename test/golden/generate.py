@@ -139,6 +139,69 @@ def pooling():
         yield layer(["adaptiveMaxPool2d", size], lambda x: F.adaptive_max_pool2d(x, size), image())
     yield layer(["adaptiveAvgPool2d", [3, 2]], lambda x: F.adaptive_avg_pool2d(x, (3, 2)), even())
     yield layer(["adaptiveMaxPool2d", [3, 2]], lambda x: F.adaptive_max_pool2d(x, (3, 2)), even())
+def norm(call, make, x, channels=1):
+    """
+    A training step and an evaluation of a normalising layer: outputs, gradients, buffers before and afterwards. The axis
+    `channels` is the last one here.
+    """
+    last = lambda a: a.movedim(channels, -1)
+    module = make()
+    parameters = list(module.parameters())
+    with torch.no_grad():
+        for p in parameters:
+            p.copy_(draw(*p.shape))
+    module(draw(*x.shape))  # moves running averages away from where they start
+    buffers = lambda: [array(b) for b in module.buffers() if b.dim() > 0]
+    before = buffers()
+    x.requires_grad_()
+    y = module(x)
+    gy = draw(*y.shape)
+    gradients = torch.autograd.grad(y, [x, *parameters], gy)
+    return {
+        "call": call,
+        "x": array(last(x)),
+        "parameters": [array(p) for p in parameters],
+        "before": before,
+        "y": array(last(y)),
+        "gy": array(last(gy)),
+        "gx": array(last(gradients[0])),
+        "gradients": [array(g) for g in gradients[1:]],
+        "buffers": buffers(),
+        "evaluated": array(last(module.eval()(x))),
+    }
+
+
+class RmsNorm(torch.nn.Module):
+    """What torch.nn.RMSNorm of PyTorch 2.4 computes."""
+
+    def __init__(self, n, eps, affine):
+        super().__init__()
+        self.eps = eps
+        self.weight = torch.nn.Parameter(torch.ones(n)) if affine else None
+
+    def forward(self, x):
+        y = x / (x.square().mean(-1, keepdim=True) + self.eps).sqrt()
+        return y if self.weight is None else y * self.weight
+
+
+def norms():
+    nn = torch.nn
+    yield norm(["batchNorm", 3], lambda: nn.BatchNorm1d(3), draw(5, 3) * 2 + 1)
+    yield norm(["batchNorm", 3], lambda: nn.BatchNorm1d(3), draw(2, 3, 4))
+    yield norm(["batchNorm", 4, {"momentum": 0.3, "eps": 0.01}], lambda: nn.BatchNorm2d(4, 0.01, 0.3), draw(2, 4, 3, 2) - 2)
+    yield norm(["batchNorm", 2, {"affine": False}], lambda: nn.BatchNorm3d(2, affine=False), draw(2, 2, 2, 3, 2))
+    no_stats = {"trackRunningStats": False}
+    yield norm(["batchNorm", 2, no_stats], lambda: nn.BatchNorm2d(2, track_running_stats=False), draw(3, 2, 2, 2))
+    yield norm(["groupNorm", 2, 4], lambda: nn.GroupNorm(2, 4), draw(2, 4, 3, 2) + 3)
+    yield norm(["groupNorm", 1, 4, {"affine": False}], lambda: nn.GroupNorm(1, 4, affine=False), draw(3, 4))
+    yield norm(["groupNorm", 3, 3, {"eps": 0.1}], lambda: nn.GroupNorm(3, 3, 0.1), draw(2, 3, 5))
+    yield norm(["instanceNorm", 3], lambda: nn.InstanceNorm2d(3), draw(2, 3, 3, 4))
+    yield norm(["instanceNorm", 3, {"affine": True}], lambda: nn.InstanceNorm1d(3, affine=True), draw(2, 3, 5))
+    yield norm(["layerNorm", 5], lambda: nn.LayerNorm(5), draw(2, 3, 5) * 3 + 1, -1)
+    yield norm(["layerNorm", [2, 3]], lambda: nn.LayerNorm([2, 3]), draw(4, 2, 3), -1)
+    yield norm(["layerNorm", 4, {"affine": False}], lambda: nn.LayerNorm(4, elementwise_affine=False), draw(3, 4), -1)
+    yield norm(["rmsNorm", 6], lambda: RmsNorm(6, 1e-6, True), draw(3, 6) + 1, -1)
+    yield norm(["rmsNorm", 3, {"affine": False, "eps": 0.1}], lambda: RmsNorm(3, 0.1, False), draw(2, 2, 3), -1)
 
 
 def loss(name, apply, x, target, reduction):
@@ -234,3 +297,4 @@ write("activations", activations())
 write("pooling", pooling())
 write("losses", losses())
 write("optimizers", optimizers())
+write("norms", norms())

@@ -137,6 +137,12 @@ export const position = (...known: NonNullable<Row["known"]>): Row =>
 export const normalized = (...known: NonNullable<Row["known"]>): Row =>
   alongAxis(normal, { known, refuses: [badShape(f32(2, 3), 2), badShape(f32()), badDType(i32(3))] });
 
+/** A shape, and its last axes. */
+export function trailingAxes(draw: Draw): [Shape, Shape] {
+  const shape = draw.shape(draw.whole(1, 3), 1);
+  return [shape, shape.slice(draw.whole(0, shape.length - 1))];
+}
+
 /** A tensor from its shape. */
 export const filled = (rest: (draw: Draw) => unknown[] = () => []): Row => ({
   draw: (draw) => ({ inputs: [], rest: [draw.shape(), ...rest(draw), { dtype: draw.dtype }] }),

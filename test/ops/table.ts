@@ -2,7 +2,7 @@
  * The table of ops: how each is called on drawn inputs, what it computes, what it refuses, how often it can be differentiated.
  * `properties.ts` checks everything from these rows alone; an op without one does not compile.
  */
-import { concat, scan, stack } from "nabla";
+import { concat, layerNorm, moments, rmsNorm, scan, stack, standardize } from "nabla";
 import { dtypes as allDTypes } from "../../lib/base/dtype.js";
 import type * as ops from "../../lib/ops/index.js";
 import { erf, pow } from "../../lib/runtime/reference/math.js";
@@ -41,6 +41,7 @@ import {
   reduction,
   regrouped,
   signed,
+  trailingAxes,
   unary,
 } from "./rows.js";
 
@@ -160,6 +161,60 @@ export const table = {
     refuses: [
       badDType(f32(3), f32(3), f32(3)), badDType(bool(3), f32(3), f64(3)),
       badShape(bool(2), f32(3), f32(3)), badShape(bool(3), f32(2), f32(3)),
+    ],
+  },
+
+  // Normalisation.
+  layerNorm: {
+    draw: (draw) => {
+      const [shape, last] = trailingAxes(draw);
+      return { inputs: normals(shape, last, last), rest: [last, { eps: draw.pick([0.1, 1]) }] };
+    },
+    call: ([x, weight, bias], shape, options: object) => layerNorm(x, shape, { weight, bias, ...options }),
+    tolerance: 64,
+    known: [gives([[-1, 1], [1, -1]], [[1, 3], [1e4, -1e4]], [2], { eps: 0 })],
+    refuses: [
+      badShape(f32(2, 3), [2]), badShape(f32(2, 3), [4, 2, 3]), badShape(f32(2, 3), []), badShape(f32(2, 3), [3], { weight: f32(2) }),
+      badShape(f32(2, 3), [3], { bias: f32(1) }), badDType(i32(2, 3), [3]), badDType(f32(2, 3), [3], { weight: f64(3) }),
+      badValue(f32(2, 3), [3], { eps: -1 }),
+    ],
+  },
+  moments: {
+    draw: (draw) => {
+      const shape = draw.shape(undefined, 1);
+      return { inputs: normals(shape), rest: [draw.reduction(shape.length)] };
+    },
+    call: ([x], options: object) => {
+      const { mean, variance } = moments(x, options);
+      return stack([mean, variance]);
+    },
+    tolerance: 64,
+    refuses: [...badAxes, badDType(i32(3))],
+  },
+  rmsNorm: {
+    draw: (draw) => {
+      const [shape, last] = trailingAxes(draw);
+      return { inputs: normals(shape, last), rest: [last, { eps: draw.pick([0.1, 1]) }] };
+    },
+    call: ([x, weight], shape, options: object) => rmsNorm(x, shape, { weight, ...options }),
+    tolerance: 64,
+    known: [gives([[Math.SQRT2, 0]], [[3, 0]], [2], { eps: 0 })],
+    refuses: [badShape(f32(2, 3), [2]), badShape(f32(2, 3), [3], { weight: f32(2) }), badValue(f32(2, 3), [3], { eps: Number.NaN })],
+  },
+  standardize: {
+    draw: (draw) => {
+      const [x, center, spread, weight, bias] = [draw.shape(draw.whole(1, 3), 1), ...Array.from({ length: 4 }, () => [] as number[])];
+      for (const shape of [center, spread, weight, bias]) shape.push(...x.slice(draw.whole(0, x.length)).map((n) => (draw.coin() ? n : 1)));
+      const inputs = normals(x, center, spread, weight, bias);
+      inputs[2] = { shape: spread, domain: between(0.5, 3) };
+      return { inputs, rest: [{ eps: draw.pick([0, 0.1]) }] };
+    },
+    call: ([x, center, spread, weight, bias], options: object) => standardize(x, center, spread, { weight, bias, ...options }),
+    tolerance: 64,
+    known: [gives([[-1, 2]], [[1, 8]], [3, 4], [4, 4], { eps: 0 })],
+    refuses: [
+      badShape(f32(2, 3), f32(2), f32(2)), badShape(f32(3), f32(2, 3), f32(3)), badDType(i32(3), f32(3), f32(3)),
+      badDType(f32(3), f64(3), f32(3)), badValue(f32(3), f32(3), f32(3), { eps: -1 }), badShape(f32(3), f32(3), f32(3), { weight: f32(2) }),
     ],
   },
 
