@@ -1,9 +1,10 @@
-// The tile machine: compiles a chain of elementwise operations into a short list of register moves once, then runs it
-// over tiles that stay in L1, so that a chain of any length passes over memory once.
+// The tile machine: compiles a chain of elementwise operations into threaded code, which passes over memory once, a
+// block of four registers at a time.
 //
-// A register is an address and a mask (see TileArgument). Loads of contiguous operands of the tile's own type are just
-// addresses; a step whose result is stored writes to the output itself; everything else lives in slots of scratch that
-// are shared by liveness.
+// A step's result stays in registers if the next step is all that needs it. Else it is kept in memory: a block of
+// scratch that all blocks share, the output itself if it is stored there, or a slot of a tile's length if it is stored
+// in another way. What cannot be read where it lies (converted, strided, repeated operands) is brought into slots
+// before a tile.
 #include "tile.h"
 
 #include "convert.h"
@@ -15,8 +16,7 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int kNone = -1;
-constexpr int64_t kSplatBytes = 64;  // one register of the widest instruction set
-constexpr int64_t kLongRow = 128;    // rows from this length on are worth cutting tiles at their ends
+constexpr int64_t kLongRow = 128;  // rows from this length on are worth cutting tiles at their ends
 
 // How an operand is brought into a register.
 enum class Access : uint8_t {
@@ -29,9 +29,11 @@ enum class Access : uint8_t {
 struct Step {
   TileOp op;
   Access access;    // of a load
-  int16_t slot;     // of the result, or kNone
-  int16_t direct;   // store that the step may write to, or kNone
   bool copied;      // a contiguous load that is copied to its slot, because in-place outputs may overwrite it
+  bool kept;        // a result that not only the next step needs, and that in registers
+  bool stored;      // a result that is stored
+  int16_t slot;     // memory of a tile's length, or kNone
+  int16_t direct;   // store that the step may write to, or kNone
   int16_t args[3];  // registers; for loads the operand
   Dtype dtype;      // of a load's operand
   Dims dims;        // of a strided or periodic load
@@ -45,8 +47,9 @@ struct Hazard {
 struct State {
   int step_count, store_count, first_input, own_outputs;
   int slot_count, hazard_count;
-  int64_t length;  // elements of a tile
-  int64_t row;     // tiles end where rows of this length do; 0: nowhere
+  bool needs_no_slots;  // other than for stores that turn out to be no early ones
+  int64_t length;       // elements of a tile
+  int64_t row;          // tiles end where rows of this length do; 0: nowhere
   int16_t stores[kMaxOperands];
   int16_t deferred[kMaxOperands];  // stores copied after the last step: own type differs, or defined by a load
   Hazard hazards[kMaxOperands];
@@ -85,28 +88,8 @@ const View& operand_of(const Call& call, int own_inputs, int own_outputs, int k)
   return k == 0 ? call.outputs[0] : call.inputs[own_inputs + k - 1];
 }
 
-// Slots that steps need at most if every load has one of its own: what scratch is sized by.
-int most_slots(const Tile& tile) {
-  int last_use[kMaxTileSteps];
-  for (int i = 0; i < tile.step_count; ++i) {
-    last_use[i] = i;
-    if (!defines_itself(tile.steps[i].op))
-      for (int j = 0; j < arity_of(tile.steps[i].op); ++j) last_use[tile.steps[i].args[j]] = i;
-  }
-  for (int j = 0; j < tile.store_count; ++j) last_use[tile.stores[j]] = tile.step_count;
-  int persistent = 0, live = 0, most = 0;
-  for (int i = 0; i < tile.step_count; ++i) {
-    if (defines_itself(tile.steps[i].op)) {
-      ++persistent;
-      continue;
-    }
-    ++live;
-    most = live > most ? live : most;
-    for (int j = 0; j <= i; ++j)
-      if (last_use[j] == i && !defines_itself(tile.steps[j].op)) --live;
-  }
-  return persistent + most;
-}
+// Whether an operation can take argument k from the registers.
+bool may_hold(TileOp op, int k) { return k == 0 || (k == 1 && !has_one_form(op, arity_of(op))); }
 
 Access access_of(const Dims& dims, int64_t size) {
   if (size <= 1) return Access::scalar;
@@ -223,25 +206,33 @@ void gather_any(T* y, const char* x, Dtype dtype, const Dims& dims, int64_t star
 }
 
 template <class T>
-void splat(T* y, T value) {
-  for (int64_t i = 0; i < kSplatBytes / static_cast<int64_t>(sizeof(T)); ++i) y[i] = value;
+void splat(T* y, T value, int64_t n = kBlock<T>) {
+  sweep<T>(n, [&](int64_t i, auto some) { store(y + i, Vec<T>::all(value), some); });
 }
 
 template <class T>
 struct Register {
   TileArgument<T> value;
   int64_t phase, filled;  // of a periodic load: position in the period where the slot starts, elements that it holds
+  T* operand;             // if the value is the operand's own memory, else null
 };
 
-// Runs a prepared tile. All that lasts from tile to tile lies in scratch: slots, one to spread a repeated value, the
-// repeated values, the registers.
+// Runs a prepared tile. All that lasts from tile to tile lies in scratch: slots, one to spread a repeated value, a
+// block and a register for each step, the code.
 template <class T>
 class Machine {
  public:
   Machine(const Call& call, const State& state, char* scratch, bool writes)
       : call_(call), state_(state), slots_(reinterpret_cast<T*>(scratch)), writes_(writes) {
-    splats_ = slots_ + (state.slot_count + 1) * kTileLength;
-    registers_ = reinterpret_cast<Register<T>*>(splats_ + state.step_count * kSplat);
+    blocks_ = slots_ + (state.slot_count + 1) * kTileLength;
+    code_ = reinterpret_cast<TileInstruction<T>*>(blocks_ + state.step_count * kBlock<T>);
+    registers_ = reinterpret_cast<Register<T>*>(code_ + instructions_of(state.step_count));
+  }
+  static constexpr int64_t instructions_of(int64_t steps) { return 3 * steps + 1; }  // load, compute, put; finish
+  static constexpr int64_t bytes_of(int64_t slots, int64_t steps) {
+    return (slots + 1) * kTileLength * static_cast<int64_t>(sizeof(T)) +
+           steps * (kBlock<T> * static_cast<int64_t>(sizeof(T)) + static_cast<int64_t>(sizeof(Register<T>))) +
+           instructions_of(steps) * static_cast<int64_t>(sizeof(TileInstruction<T>));
   }
 
   // Computes what stays the same in all tiles, and finds out which outputs must not be written early.
@@ -249,6 +240,7 @@ class Machine {
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
       T value;
+      registers_[i].operand = nullptr;
       if (s.op == TileOp::constant) {
         value = static_cast<T>(call_.tile->steps[i].value);
       } else if (s.op == TileOp::uniform) {
@@ -259,8 +251,8 @@ class Machine {
         registers_[i].filled = 0;
         continue;
       }
-      splat(splats_ + i * kSplat, value);
-      registers_[i].value = {splats_ + i * kSplat, 0};
+      splat(block(i), value);
+      registers_[i].value = {block(i), 0};
     }
     if (!writes_) return;
     for (int j = 0; j < state_.store_count; ++j) early_[j] = !state_.deferred[j];
@@ -271,23 +263,30 @@ class Machine {
     }
   }
 
-  void tile(int64_t start, int n) {
+  // Whether nothing goes through slots, so that a tile may have any length.
+  bool needs_no_slots() const {
+    if (!state_.needs_no_slots) return false;
+    for (int j = 0; j < state_.store_count; ++j)
+      if (!early_[j] && !defines_itself(state_.steps[state_.stores[j]].op)) return false;
+    return true;
+  }
+
+  void tile(int64_t start, int64_t n) {
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
       if (s.op == TileOp::load) {
-        load(registers_[i], s, start, n);
+        load(registers_[i], s, i, start, n);
       } else if (s.op == TileOp::index) {
         fill_index(slot(s), start, n);
         registers_[i].value = {slot(s), -1};
-      } else if (!defines_itself(s.op)) {
-        TileArgument<T> args[3];
-        for (int k = 0; k < 3; ++k) args[k] = registers_[s.args[k]].value;
-        const bool early = writes_ && s.direct != kNone && early_[s.direct];
-        T* y = early ? reinterpret_cast<T*>(store(s.direct).data) + start : slot(s);
-        tile_functions<T>[static_cast<int>(s.op)](y, args, n);
-        registers_[i].value = {y, -1};
       }
     }
+    const int64_t whole = n / kBlock<T> * kBlock<T>;
+    if (whole > 0) {
+      assemble(start, true);
+      for (int64_t i = 0; i < whole; i += kBlock<T>) run_block(i);
+    }
+    if (whole < n) rest(start, whole, n - whole);
     if (!writes_) return;
     for (int j = 0; j < state_.store_count; ++j)
       if (!early_[j]) write(j, start, n);
@@ -298,41 +297,104 @@ class Machine {
     const TileArgument<T> r = registers_[state_.stores[0]].value;
     if (r.mask != 0) return r.data;
     T* spread = slots_ + state_.slot_count * kTileLength;
-    copy(spread, r, n);
+    splat(spread, *r.data, n);
     return spread;
   }
 
  private:
-  static constexpr int64_t kSplat = kSplatBytes / static_cast<int64_t>(sizeof(T));
-
   const View& operand(const Step& s) const {
     return operand_of(call_, state_.first_input, state_.own_outputs, s.args[0]);
   }
   const View& store(int j) const { return call_.outputs[state_.own_outputs + j]; }
+  T* own_store(int j) const { return reinterpret_cast<T*>(store(j).data); }
   T* slot(const Step& s) const { return slots_ + s.slot * kTileLength; }
-  static void copy(T* y, const TileArgument<T>& x, int n) {
-    tile_functions<T>[static_cast<int>(TileOp::load)](y, &x, n);
+  T* block(int i) const { return blocks_ + i * kBlock<T>; }
+  void run_block(int64_t i) const {
+    const Vec<T> zero = Vec<T>::zero();
+    code_->run(code_, i, zero, zero, zero, zero);
+  }
+  bool is_early(const Step& s) const { return writes_ && s.direct != kNone && early_[s.direct]; }
+
+  // Code for the tile at `start`; `in_place`: early stores go to the outputs, else to the steps' blocks.
+  void assemble(int64_t start, bool in_place) {
+    TileInstruction<T>* at = code_;
+    const auto emit = [&](TileFunction<T> run, const TileArgument<T>& x) {
+      at->run = run;
+      at->args[0] = x;
+      ++at;
+    };
+    int held = kNone;  // the step whose result is in registers
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (defines_itself(s.op)) continue;
+      const int arity = arity_of(s.op);
+      int form = 0;
+      for (int k = 0; k < arity; ++k)
+        if (s.args[k] == held && may_hold(s.op, k)) form |= 1 << k;
+      if (has_one_form(s.op, arity) && form == 0) {
+        emit(tile_functions<T>[static_cast<int>(TileOp::load)][0], registers_[s.args[0]].value);
+        form = 1;
+      }
+      at->run = tile_functions<T>[static_cast<int>(s.op)][form];
+      for (int k = 0; k < 3; ++k) at->args[k] = registers_[s.args[k]].value;
+      ++at;
+      held = i;
+      TileArgument<T> to;
+      if (is_early(s) && in_place)
+        to = {own_store(s.direct) + start, -1};
+      else if (s.stored && !is_early(s))
+        to = {slot(s), -1};
+      else if (s.stored || s.kept)
+        to = {block(i), 0};
+      else
+        continue;
+      registers_[i].value = to;
+      emit(put<T, false>, to);
+    }
+    at->run = finish<T>;
   }
 
-  void load(Register<T>& r, const Step& s, int64_t start, int n) {
-    const char* data = operand(s).data;
+  // Elements [from, from + count) of the tile, less than a block: operands and early stores go through blocks.
+  void rest(int64_t start, int64_t from, int64_t count) {
+    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+    for (int i = 0; i < state_.step_count; ++i) {
+      if (registers_[i].operand == nullptr) continue;
+      splat(block(i), T(0));
+      std::memcpy(block(i), registers_[i].operand + from, bytes);
+      registers_[i].value = {block(i), 0};
+    }
+    assemble(start, false);
+    run_block(from);
+    for (int i = 0; i < state_.step_count; ++i) {
+      if (registers_[i].operand != nullptr) registers_[i].value = {registers_[i].operand, -1};
+      if (!is_early(state_.steps[i])) continue;
+      T* const to = own_store(state_.steps[i].direct) + start;
+      std::memcpy(to + from, block(i), bytes);
+      registers_[i].value = {to, -1};
+    }
+  }
+
+  void load(Register<T>& r, const Step& s, int i, int64_t start, int64_t n) {
+    char* const data = operand(s).data;
     const bool own = s.dtype == kDtype<T>;
+    const auto lend = [&](int64_t offset) {
+      r.operand = reinterpret_cast<T*>(data) + offset;
+      r.value = {r.operand, -1};
+    };
+    r.operand = nullptr;
     switch (s.access) {
       case Access::scalar:
         return;  // since `begin`
       case Access::contiguous:
-        if (own && !s.copied) {
-          r.value = {reinterpret_cast<const T*>(data) + start, -1};
-        } else {
-          convert_in<T>(data + start * static_cast<int64_t>(size_of(s.dtype)), s.dtype, slot(s), n);
-          r.value = {slot(s), -1};
-        }
+        if (own && !s.copied) return lend(start);
+        convert_in<T>(data + start * static_cast<int64_t>(size_of(s.dtype)), s.dtype, slot(s), n);
+        r.value = {slot(s), -1};
         return;
       case Access::periodic: {
         const int64_t phase = start % period_of(s.dims);
         if (r.filled < n || r.phase != phase) {
           gather_any(slot(s), data, s.dtype, s.dims, phase, n);
-          r = {{slot(s), -1}, phase, n};
+          r = {{slot(s), -1}, phase, n, nullptr};
         }
         return;
       }
@@ -341,39 +403,36 @@ class Machine {
     }
     const int last = s.dims.rank - 1;
     const int64_t stride = s.dims.strides[last];
-    r.value = {slot(s), -1};
     if (stride == 0 || (stride == 1 && own)) {
       const Position at = position_of(s.dims, start);
       if (at.index[last] + n <= s.dims.shape[last]) {  // the tile lies within one row
-        if (stride == 1) {
-          r.value = {reinterpret_cast<const T*>(data) + at.offset, -1};
-        } else {
-          splat(slot(s), element_in<T>(data + at.offset * static_cast<int64_t>(size_of(s.dtype)), s.dtype));
-          r.value = {slot(s), 0};
-        }
+        if (stride == 1) return lend(at.offset);
+        splat(block(i), element_in<T>(data + at.offset * static_cast<int64_t>(size_of(s.dtype)), s.dtype));
+        r.value = {block(i), 0};
         return;
       }
     }
     gather_any(slot(s), data, s.dtype, s.dims, start, n);
+    r.value = {slot(s), -1};
   }
 
-  void write(int j, int64_t start, int n) {
+  void write(int j, int64_t start, int64_t n) {
     const View& out = store(j);
     const TileArgument<T>& r = registers_[state_.stores[j]].value;
     const int64_t width = static_cast<int64_t>(size_of(out.dtype));
-    char* to = out.data + start * width;
-    if (out.dtype == kDtype<T>) {
-      copy(reinterpret_cast<T*>(to), r, n);
-    } else if (r.mask != 0) {
-      convert_out(r.data, to, out.dtype, n);
+    char* const to = out.data + start * width;
+    if (r.mask != 0) {
+      if (reinterpret_cast<char*>(r.data) != to) convert_out<T>(r.data, to, out.dtype, n);
     } else {
-      for (int64_t i = 0; i < n; i += kSplat) convert_out(r.data, to + i * width, out.dtype, smaller(kSplat, n - i));
+      for (int64_t i = 0; i < n; i += kBlock<T>)
+        convert_out<T>(r.data, to + i * width, out.dtype, smaller(kBlock<T>, n - i));
     }
   }
 
   const Call& call_;
   const State& state_;
-  T *slots_, *splats_;
+  T *slots_, *blocks_;
+  TileInstruction<T>* code_;
   Register<T>* registers_;
   bool writes_;
   bool early_[kMaxOperands];  // stores that their steps write themselves
@@ -384,10 +443,11 @@ void run_all(const Call& call, const State& state, int64_t start, int64_t count,
   Machine<T> machine(call, state, scratch, true);
   machine.begin();
   const int64_t end = start + count;
+  const int64_t length = machine.needs_no_slots() ? count : state.length;
   while (start < end) {
-    int64_t n = smaller(state.length, end - start);
+    int64_t n = smaller(length, end - start);
     if (state.row) n = smaller(n, state.row - start % state.row);
-    machine.tile(start, static_cast<int>(n));
+    machine.tile(start, n);
     start += n;
   }
 }
@@ -395,7 +455,7 @@ void run_all(const Call& call, const State& state, int64_t start, int64_t count,
 template <class T>
 const void* evaluate(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
   Machine<T> machine(call, state, scratch, false);
-  machine.tile(start, static_cast<int>(count));
+  machine.tile(start, count);
   return machine.result(static_cast<int>(count));
 }
 
@@ -468,9 +528,11 @@ size_t tile_state_size(const Call& call) {
 
 size_t tile_scratch(const Call& call) {
   const Tile& tile = *call.tile;
-  const int64_t slots = most_slots(tile) + 1;
-  const int64_t each = kSplatBytes + static_cast<int64_t>(sizeof(Register<double>));
-  return static_cast<size_t>(slots * kTileLength * static_cast<int64_t>(size_of(tile.dtype)) + tile.step_count * each);
+  int64_t slots = tile.store_count;
+  for (int i = 0; i < tile.step_count; ++i)
+    slots += tile.steps[i].op == TileOp::load || tile.steps[i].op == TileOp::index;
+  return static_cast<size_t>(tile.dtype == Dtype::f32 ? Machine<float>::bytes_of(slots, tile.step_count)
+                                                      : Machine<double>::bytes_of(slots, tile.step_count));
 }
 
 double tile_cost(const Call& call) {
@@ -517,7 +579,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
   state.hazard_count = 0;
   const int64_t size = elements(tile);
 
-  int last_use[kMaxTileSteps];
+  int last_use[kMaxTileSteps], computed = kNone;  // the last step whose result is in registers
   for (int i = 0; i < tile.step_count; ++i) {
     const TileStep& from = tile.steps[i];
     Step& s = state.steps[i];
@@ -536,7 +598,11 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     } else if (!defines_itself(s.op)) {
       const int arity = arity_of(s.op);
       for (int k = 0; k < 3; ++k) s.args[k] = static_cast<int16_t>(from.args[k < arity ? k : 0]);
-      for (int k = 0; k < arity; ++k) last_use[from.args[k]] = i;
+      for (int k = 0; k < arity; ++k) {
+        last_use[from.args[k]] = i;
+        if (from.args[k] != computed || !may_hold(s.op, k)) state.steps[from.args[k]].kept = true;
+      }
+      computed = i;
     }
   }
   choose_length(state);
@@ -549,6 +615,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     const bool direct = !defines_itself(s.op) && s.direct == kNone && call.outputs[own_outputs + j].dtype == tile.dtype;
     state.deferred[j] = !direct;
     if (direct) s.direct = static_cast<int16_t>(j);
+    s.stored = true;
     if (s.op == TileOp::load && tile.store_count > 1) s.copied = true;
     last_use[r] = tile.step_count;
   }
@@ -567,34 +634,15 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     }
   }
 
-  // Slots. Periodic loads keep theirs for the whole run. A result may take the slot of an argument that dies with it,
-  // as each lane is read before it is written; but not a load's slot, which may hold one repeated register.
-  bool taken[2 * kMaxTileSteps] = {};
   state.slot_count = 0;
-  const auto take = [&](Step& s) {
-    s.slot = 0;
-    while (taken[s.slot]) ++s.slot;
-    taken[s.slot] = true;
-    if (s.slot >= state.slot_count) state.slot_count = s.slot + 1;
-  };
-  const auto is_periodic = [](const Step& s) { return s.op == TileOp::load && s.access == Access::periodic; };
-  for (int i = 0; i < tile.step_count; ++i)
-    if (is_periodic(state.steps[i])) take(state.steps[i]);
+  state.needs_no_slots = true;
   for (int i = 0; i < tile.step_count; ++i) {
     Step& s = state.steps[i];
-    const auto release = [&](bool afterwards) {
-      for (int r = 0; r <= i; ++r) {
-        const Step& dead = state.steps[r];
-        if (last_use[r] != i || dead.slot == kNone || (dead.op == TileOp::load || r == i) != afterwards) continue;
-        if (!is_periodic(dead)) taken[dead.slot] = false;
-      }
-    };
-    const bool in_place = s.op == TileOp::load && s.access == Access::contiguous && s.dtype == tile.dtype && !s.copied;
-    const bool splatted =
-        s.op == TileOp::constant || s.op == TileOp::uniform || (s.op == TileOp::load && s.access == Access::scalar);
-    release(false);
-    if (!in_place && !splatted && !is_periodic(s)) take(s);
-    release(true);
+    const bool in_place =
+        s.access == Access::scalar || (s.access == Access::contiguous && s.dtype == tile.dtype && !s.copied);
+    const bool is_filled = s.op == TileOp::index || (s.op == TileOp::load && !in_place);
+    if (is_filled) state.needs_no_slots = false;
+    if (is_filled || (s.stored && !defines_itself(s.op))) s.slot = static_cast<int16_t>(state.slot_count++);
   }
 }
 

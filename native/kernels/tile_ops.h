@@ -1,18 +1,31 @@
-// The operations of the tile machine: one loop each over a tile's registers, found by number in `tile_functions`.
+// The operations of the tile machine, as threaded code: each is a function that works on a block of elements, held in
+// registers, and goes on to the next.
 #pragma once
 #include "../simd/math.h"
 #include "kernel.h"
 
 namespace nabla::NABLA_ISA {
 
-// Element i of an argument is data[i & mask]: the mask is -1 for a tile, 0 for one register full of a repeated value.
+// Elements of a block: four registers, which functions hand on as arguments.
+template <class T>
+constexpr int kBlock = 4 * Vec<T>::lanes;
+
+// Memory of an argument: of the block at element i it lies at data + (i & mask). The mask is -1 for an operand that
+// goes along with the blocks, 0 for one block that all share.
 template <class T>
 struct TileArgument {
-  const T* data;
+  T* data;
   int64_t mask;
 };
 template <class T>
-using TileFunction = void (*)(T* y, const TileArgument<T>* args, int n);
+struct TileInstruction;
+template <class T>
+using TileFunction = void (*)(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d);
+template <class T>
+struct TileInstruction {
+  TileFunction<T> run;
+  TileArgument<T> args[3];
+};
 
 template <class T>
 NABLA_INLINE Vec<T> truth_of(Mask<T> m) {
@@ -24,7 +37,7 @@ NABLA_INLINE Mask<T> is_true(Vec<T> v) {
 }
 
 namespace tile_op {
-// What the machine defines by itself is copied where it must be stored.
+// What the machine brings into registers by itself.
 struct load {
   template <class T>
   static NABLA_INLINE Vec<T> of(Vec<T> a, Vec<T>, Vec<T>) {
@@ -93,20 +106,57 @@ struct where {
 };
 }  // namespace tile_op
 
-template <class T, class Op, int arity>
-void apply(T* y, const TileArgument<T>* args, int n) {
-  const TileArgument<T> a = args[0], b = arity > 1 ? args[1] : a, c = arity > 2 ? args[2] : a;
-  sweep<T>(n, [&](int64_t i, auto lanes) {
-    const Vec<T> x = load(a.data + (i & a.mask), lanes);
-    const Vec<T> u = arity > 1 ? load(b.data + (i & b.mask), lanes) : x;
-    const Vec<T> v = arity > 2 ? load(c.data + (i & c.mask), lanes) : x;
-    store(y + i, Op::of(x, u, v), lanes);
-  });
+template <class T>
+NABLA_INLINE void go_on(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  return at[1].run(at + 1, i, a, b, c, d);  // a jump, as nothing is left to do here
+}
+
+// One operation. Argument k is what the registers hold if bit k of `held` is set, else it is read from memory.
+template <class T, class Op, int arity, int held>
+void apply(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  const auto argument = [&](auto k, int64_t r, Vec<T> v) {
+    if constexpr (k.value >= arity || (held >> k.value & 1))
+      return v;
+    else
+      return Vec<T>::load(at->args[k.value].data + (i & at->args[k.value].mask) + r * Vec<T>::lanes);
+  };
+  const auto result = [&](int64_t r, Vec<T> v) {
+    return Op::of(argument(Index<0>{}, r, v), argument(Index<1>{}, r, v), argument(Index<2>{}, r, v));
+  };
+  go_on(at, i, result(0, a), result(1, b), result(2, c), result(3, d));
+}
+
+// Writes what the registers hold to argument 0.
+template <class T, bool past_caches>
+void put(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  T* to = at->args[0].data + (i & at->args[0].mask);
+  const auto write = [&](int r, Vec<T> v) {
+    if constexpr (past_caches)
+      v.stream(to + r * Vec<T>::lanes);
+    else
+      v.store(to + r * Vec<T>::lanes);
+  };
+  write(0, a), write(1, b), write(2, c), write(3, d);
+  go_on(at, i, a, b, c, d);
 }
 
 template <class T>
-constexpr TileFunction<T> tile_functions[] = {
-#define X(name, arity) apply<T, tile_op::name, arity>,
+void finish(const TileInstruction<T>*, int64_t, Vec<T>, Vec<T>, Vec<T>, Vec<T>) {}
+
+// Operations of one argument, and long ones, have a single form: the first argument in registers.
+constexpr bool has_one_form(TileOp op, int arity) {
+  return op != TileOp::load && (arity < 2 || op == TileOp::pow || op == TileOp::mod);
+}
+template <class T, class Op, TileOp op, int arity, int held>
+constexpr TileFunction<T> form = apply < T,
+                          Op, arity, has_one_form(op, arity) ? 1 : held > ;
+
+// By operation and by what the registers hold.
+template <class T>
+constexpr TileFunction<T> tile_functions[][4] = {
+#define X(name, arity)                                                                             \
+  {form<T, tile_op::name, TileOp::name, arity, 0>, form<T, tile_op::name, TileOp::name, arity, 1>, \
+   form<T, tile_op::name, TileOp::name, arity, 2>, form<T, tile_op::name, TileOp::name, arity, 3>},
     NABLA_TILE_OPS(X)
 #undef X
 };
