@@ -135,6 +135,28 @@ interface Waiter {
   readonly reject: (error: NablaError) => void;
 }
 
+/** Milliseconds for which code that awaits only what has already been computed keeps timers and sockets waiting. */
+const longestTurn = 1;
+
+/** The event loop's turn: short runs have ended when they are awaited, and a loop of those alone would never let anything else happen. */
+class Turn {
+  private next: Promise<void> | null = null;
+  private began = 0;
+
+  /** The next turn, if this one has lasted long enough since the first call in it. */
+  overdue(): Promise<void> | null {
+    if (this.next !== null) return performance.now() - this.began > longestTurn ? this.next : null;
+    this.began = performance.now();
+    this.next = new Promise((resolve) =>
+      setImmediate(() => {
+        this.next = null;
+        resolve();
+      }),
+    );
+    return null;
+  }
+}
+
 export class NativeDevice implements Device {
   readonly name = "cpu";
   private readonly addon = addon();
@@ -145,6 +167,7 @@ export class NativeDevice implements Device {
   private firstProgram: Ticket = 1;
   private readonly failures = new Map<Ticket, NablaError>();
   private waiters: Waiter[] = [];
+  private readonly turn = new Turn();
   private isRecording = false;
   private firstRecorded: Ticket = 1;
 
@@ -212,7 +235,11 @@ export class NativeDevice implements Device {
     if (this.handle.settled() >= ticket) {
       this.collectFailures();
       const failure = this.failures.get(ticket);
-      return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+      const turn = this.turn.overdue();
+      if (turn === null) return failure === undefined ? Promise.resolve() : Promise.reject(failure);
+      return turn.then(() => {
+        if (failure !== undefined) throw failure;
+      });
     }
     return new Promise((resolve, reject) => {
       if (this.waiters.length === 0) this.handle.ref(); // the process lives until this has been answered

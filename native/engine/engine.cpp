@@ -13,6 +13,7 @@ namespace {
 constexpr auto kSpin = std::chrono::microseconds(20);  // the conductor's, before it sleeps
 constexpr auto kIdle = std::chrono::seconds(5);        // until large memory that runs share goes back
 constexpr size_t kLargeMemory = size_t(64) << 20;
+constexpr double kShort = 60'000;  // estimated nanoseconds of a program that may be run where it is submitted
 
 bool writes(const Buffer& b) { return b.kind == BufferKind::output || b.kind == BufferKind::state; }
 bool reads(const Buffer& b) { return b.kind == BufferKind::input || b.kind == BufferKind::state; }
@@ -60,13 +61,24 @@ int default_threads() {
   return static_cast<int>(count);
 }
 
-Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms) {
+Run Queue::make(std::shared_ptr<Program> program, std::vector<StorageRef> storages,
+                std::vector<double> uniforms) const {
   if (uniforms.size() != static_cast<size_t>(program->uniform_count()))
     throw std::invalid_argument("expected " + std::to_string(program->uniform_count()) + " uniforms but received " +
                                 std::to_string(uniforms.size()));
   check_storages(*program, storages);
-  Engine::get().enqueue(shared_from_this(), Run{submitted_ + 1, std::move(program), std::move(storages),
-                                                std::move(uniforms), most_timings_ > 0});
+  return Run{submitted_ + 1, std::move(program), std::move(storages), std::move(uniforms), most_timings_ > 0};
+}
+
+Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms) {
+  Engine::get().enqueue(shared_from_this(), make(std::move(program), std::move(storages), std::move(uniforms)));
+  return ++submitted_;
+}
+
+Ticket Queue::submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages,
+                            std::vector<double> uniforms) {
+  Run run = make(std::move(program), std::move(storages), std::move(uniforms));
+  if (!Engine::get().run_now(*this, run)) Engine::get().enqueue(shared_from_this(), std::move(run));
   return ++submitted_;
 }
 
@@ -119,7 +131,6 @@ void Queue::settle(Run run, std::optional<RunFailure> failure, const std::vector
     settled_.store(run.ticket);
     if (waiters_ > 0) settled_changed_.notify_all();
   }
-  if (!is_closed_) on_settled_();
 }
 
 Engine& Engine::get() {
@@ -169,11 +180,44 @@ bool Engine::next(std::shared_ptr<Queue>& queue, Run& run) {
   return queue != nullptr;
 }
 
+bool Engine::run_now(Queue& queue, Run& run) {
+  if (run.program->nanoseconds() > kShort) return false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (is_busy_ || !ready_.empty()) return false;
+    is_busy_ = true;
+  }
+  count_writers(run, true);
+  execute(queue, std::move(run));
+  bool must_wake;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_busy_ = false;
+    must_wake = is_asleep_ && !ready_.empty();
+  }
+  if (must_wake) has_work_.notify_one();
+  return true;
+}
+
+// On the thread that has set `is_busy_`.
+void Engine::execute(Queue& queue, Run run) {
+  if (team_ != threads()) interpreter_.pool().resize(team_ = threads());
+  timings_.clear();
+  std::optional<RunFailure> failure;
+  const std::vector<Buffer>& places = run.program->external();
+  for (size_t i = 0; i < places.size() && !failure; ++i)
+    if (reads(places[i])) failure = run.storages[i]->failure;
+  if (!failure && !queue.is_closed_) {
+    failure = interpreter_.run(*run.program, run.storages, run.uniforms.data(), queue.is_closed_,
+                               run.is_recorded ? &timings_ : nullptr);
+    if (failure) failure->ticket = run.ticket;
+    shared_bytes_ = interpreter_.held_bytes();
+  }
+  queue.settle(std::move(run), failure, timings_);
+}
+
 void Engine::conduct() {
   lower_priority();
-  int team = threads();
-  Interpreter interpreter(team);
-  std::vector<Timing> timings;  // of one run
   for (;;) {
     const auto start = std::chrono::steady_clock::now();
     while (ready_count_.load(std::memory_order_relaxed) == 0 && std::chrono::steady_clock::now() - start < kSpin) {
@@ -183,29 +227,23 @@ void Engine::conduct() {
     {
       std::unique_lock<std::mutex> lock(mutex_);
       is_asleep_ = true;
-      while (!next(queue, run)) {
-        if (interpreter.held_bytes() < kLargeMemory)
+      while (is_busy_ || !next(queue, run)) {
+        if (shared_bytes_ < kLargeMemory) {
           has_work_.wait(lock);
-        else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout)
-          interpreter.release_memory();
-        shared_bytes_ = interpreter.held_bytes();
+        } else if (has_work_.wait_for(lock, kIdle) == std::cv_status::timeout && !is_busy_) {
+          interpreter_.release_memory();
+          shared_bytes_ = 0;
+        }
       }
       is_asleep_ = false;
+      is_busy_ = true;
     }
-    if (team != threads()) interpreter.pool().resize(team = threads());
-
-    std::optional<RunFailure> failure;
-    const std::vector<Buffer>& places = run.program->external();
-    for (size_t i = 0; i < places.size() && !failure; ++i)
-      if (reads(places[i])) failure = run.storages[i]->failure;
-    if (!failure && !queue->is_closed_) {
-      timings.clear();
-      failure = interpreter.run(*run.program, run.storages, run.uniforms.data(), queue->is_closed_,
-                                run.is_recorded ? &timings : nullptr);
-      if (failure) failure->ticket = run.ticket;
-      shared_bytes_ = interpreter.held_bytes();
+    execute(*queue, std::move(run));
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      is_busy_ = false;
     }
-    queue->settle(std::move(run), failure, timings);
+    if (!queue->is_closed_) queue->on_settled_();
   }
 }
 

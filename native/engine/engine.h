@@ -1,5 +1,6 @@
 // The engine: one thread of the process, the conductor, runs programs from ordered queues, taking the queues in turn,
-// so that a run is atomic for all others. Each JavaScript environment's device has a queue.
+// so that a run is atomic for all others. Each JavaScript environment's device has a queue. A short program that would
+// be next anyway may be run by the thread that brings it, as handing it over and back takes longer than that.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -36,12 +37,15 @@ struct FailedRun {
 // An ordered list of runs. All but `settle` is for the thread that owns the queue.
 class Queue : public std::enable_shared_from_this<Queue> {
  public:
-  // `on_settled` is called on the conductor after each run.
+  // `on_settled` is called on the conductor after each run that it did.
   explicit Queue(std::function<void()> on_settled) : on_settled_(std::move(on_settled)) {}
 
   // Takes one storage for each external place and a value for each uniform; throws std::invalid_argument if they do not
   // fit, std::system_error if there is no thread to run anything.
   Ticket submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms);
+  // The same, but a short program that nothing is before, in any queue, is run at once: it has settled on return.
+  Ticket submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages,
+                       std::vector<double> uniforms);
 
   void wait(Ticket ticket);
   Ticket submitted() const { return submitted_; }
@@ -58,6 +62,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
 
  private:
   friend class Engine;
+  Run make(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms) const;
   void settle(Run run, std::optional<RunFailure> failure, const std::vector<Timing>& timings);
 
   std::function<void()> on_settled_;
@@ -87,12 +92,15 @@ class Engine {
   size_t shared_bytes() const { return shared_bytes_.load(std::memory_order_relaxed); }
 
   void enqueue(const std::shared_ptr<Queue>& queue, Run run);
+  // True if it was run: it is short, and nothing runs or is queued.
+  bool run_now(Queue& queue, Run& run);
   void cancel(Queue& queue);
 
  private:
   Engine();
   void conduct();
   bool next(std::shared_ptr<Queue>& queue, Run& run);
+  void execute(Queue& queue, Run run);
 
   std::atomic<int> threads_;
   std::mutex mutex_;
@@ -100,6 +108,11 @@ class Engine {
   std::list<std::shared_ptr<Queue>> ready_;  // those with runs, in turn
   std::atomic<size_t> ready_count_{0}, shared_bytes_{0};
   bool is_asleep_ = false, is_started_ = false;
+  bool is_busy_ = false;  // whoever sets it has what follows to itself until it takes that back
+
+  int team_ = 1;
+  Interpreter interpreter_{team_};
+  std::vector<Timing> timings_;  // of one run
 };
 
 // The number of threads that NABLA_THREADS asks for, or of available processors; throws std::runtime_error if the

@@ -32,6 +32,7 @@ const TileOpName tile_op_names[] = {
 namespace {
 
 constexpr double kFormat = 1;
+constexpr double kStepNanoseconds = 50;  // of an instruction beside its tasks
 // Numbers are bounded so that no sum of a few products of two of them leaves 64 bits.
 constexpr int64_t kMaxBytes = int64_t(1) << 40;
 constexpr int64_t kMaxElements = int64_t(1) << 40;
@@ -225,6 +226,7 @@ class Parser {
   void close_loop(Instruction& ins) {
     if (!ins.attrs.empty()) fail("it takes no attributes");
     if (loops_.empty()) fail("it ends no loop");
+    add_time(kStepNanoseconds);
     ins.kind = Instruction::Kind::end;
     ins.partner = loops_.back();
     program_.instructions_[static_cast<size_t>(ins.partner)].partner = at_;
@@ -234,6 +236,11 @@ class Parser {
   const Buffer& buffer_of(const Place& place) const { return program_.buffers_[static_cast<size_t>(place.buffer)]; }
   int64_t loop_count(int depth) const {
     return program_.instructions_[static_cast<size_t>(loops_[static_cast<size_t>(depth)])].count;
+  }
+  // That of an instruction, as often as the loops around it run.
+  void add_time(double nanoseconds) {
+    for (int l = 0; l < static_cast<int>(loops_.size()); ++l) nanoseconds *= static_cast<double>(loop_count(l));
+    program_.nanoseconds_ += nanoseconds;
   }
   bool never_runs() const {
     for (int l = 0; l < static_cast<int>(loops_.size()); ++l)
@@ -345,6 +352,10 @@ class Parser {
     if (p.workspace > kMaxBytes || p.scratch > kMaxBytes || p.state > kMaxBytes) fail("it needs too much memory");
     program_.workspace_bytes_ = std::max(program_.workspace_bytes_, p.workspace);
     program_.scratch_bytes_ = std::max(program_.scratch_bytes_, p.scratch);
+    double nanoseconds = kStepNanoseconds;
+    for (int phase = 0; phase < p.phases; ++phase)
+      nanoseconds += static_cast<double>(p.tasks[phase]) * static_cast<double>(p.grain);
+    add_time(nanoseconds);
     if (p.state > 0) {
       ins.state = Block(p.state);
       if (kernel.prepare != nullptr) kernel.prepare(ins.call, ins.state.data());

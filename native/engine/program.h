@@ -71,6 +71,8 @@ class Program {
   size_t arena_bytes() const { return arena_bytes_; }
   size_t workspace_bytes() const { return workspace_bytes_; }  // most that one instruction needs
   size_t scratch_bytes() const { return scratch_bytes_; }      // most that one task needs
+  // What a run takes on one thread, estimated from shapes as the kernels' plans do.
+  double nanoseconds() const { return nanoseconds_; }
   // States (by place) that are written before an instruction that may fail: a failed run must put them back.
   const std::vector<int>& endangered() const { return endangered_; }
 
@@ -84,6 +86,7 @@ class Program {
   std::vector<int> endangered_;
   int uniform_count_ = 0;
   size_t arena_bytes_ = 0, workspace_bytes_ = 0, scratch_bytes_ = 0;
+  double nanoseconds_ = 0;
 };
 
 // Names of the tile operations in programs, in the order of TileOp, and their numbers of arguments.

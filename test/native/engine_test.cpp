@@ -157,7 +157,10 @@ TEST(Engine, SharesAProgramAmongQueues) {
       float expected = 0;
       for (int k = 0; k < 300; ++k) {
         expected = expected * 0.5f + static_cast<float>(i + k);
-        queue->submit(program, list(s), {static_cast<double>(i + k)});
+        if (k % 3 == 0)
+          queue->submit(program, list(s), {static_cast<double>(i + k)});
+        else
+          queue->submit_or_run(program, list(s), {static_cast<double>(i + k)});
         if (k % 50 == 0) queue->wait(queue->submitted());
         if (k % 90 == 0) Engine::get().set_threads(1 + (i + k) % 3);
       }
@@ -166,6 +169,59 @@ TEST(Engine, SharesAProgramAmongQueues) {
     });
   }
   for (std::thread& owner : owners) owner.join();
+}
+
+TEST(Queue, RunsAtOnceWhatIsShort) {
+  Gate();  // nothing runs any more
+  std::atomic<int> told{0};
+  const auto queue = std::make_shared<Queue>([&] { ++told; });
+  const auto program = step();
+  const StorageRef s = storage_of(Floats(4, 1));
+  for (int i = 1; i <= 100; ++i) {
+    EXPECT_EQ(queue->submit_or_run(program, list(s), {1}), static_cast<Ticket>(i));
+    EXPECT_EQ(queue->settled(), static_cast<Ticket>(i));
+    EXPECT_FALSE(s->is_shared());
+    EXPECT_EQ(s->writers, 0u);
+  }
+  EXPECT_EQ(values_of<float>(s), Floats(4, 2));
+  EXPECT_EQ(told, 0);
+}
+
+TEST(Queue, DoesNotRunAtOnceWhatIsLong) {
+  EXPECT_GT(endless()->nanoseconds(), 1e18);
+  const auto queue = quiet();
+  const StorageRef s = storage_of(Floats(1, 1));
+  queue->submit_or_run(endless(), list(s), {});
+  EXPECT_EQ(queue->settled(), 0u);
+  queue->close();
+}
+
+TEST(Queue, RunsNothingBeforeItsTurn) {
+  const StorageRef endlessly = storage_of(Floats(1, 1)), s = storage_of(Floats(4, 2));
+  const auto busy = quiet(), queue = quiet();
+  busy->submit(endless(), list(endlessly), {});
+  queue->submit_or_run(step(), list(s), {1});  // behind another queue's run
+  queue->submit_or_run(step(), list(s), {3});  // and behind its own queue's
+  EXPECT_EQ(queue->settled(), 0u);
+  busy->close();
+  queue->wait(2);
+  EXPECT_EQ(values_of<float>(s), Floats(4, 4));
+}
+
+TEST(Queue, FailsAtOnceAsItFailsLater) {
+  Gate();  // nothing runs any more
+  const auto queue = quiet();
+  const StorageRef s = storage_of(Floats(4, 1)), x = storage_of(Floats(4)), y = storage_of(Floats(4)),
+                   z = storage_of(Floats(4)), bad = storage_of(std::vector<int32_t>{0, 1, 9, 0});
+  queue->submit_or_run(lookup(), list(s, x, bad, y), {});
+  queue->submit_or_run(twice(), list(y, z), {});
+  EXPECT_EQ(queue->settled(), 2u);
+  EXPECT_EQ(values_of<float>(s), Floats(4, 1));
+  EXPECT_TRUE(y->failure && z->failure);
+  const std::vector<FailedRun> failures = queue->take_failures();
+  ASSERT_EQ(failures.size(), 2u);
+  EXPECT_EQ(failures[1].ticket, 2u);
+  EXPECT_EQ(failures[1].failure.ticket, 1u);
 }
 
 TEST(Queue, CountsWriters) {
