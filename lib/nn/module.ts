@@ -18,7 +18,7 @@ function* parts(owner: object, prefix = ""): Generator<[path: string, part: Vari
 }
 
 /** A pattern with `*` (any characters, dots too) and `?` (one character). */
-function glob(pattern: string): RegExp {
+export function glob(pattern: string): RegExp {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, "\\$&")
     .replaceAll("*", ".*")

@@ -1,80 +1,61 @@
 /** What optimizers share: from a loss to new values of parameters and state, all assigned in one run. */
 import { backward } from "../autodiff/backward.js";
-import { type FloatDType, isFloat } from "../base/dtype.js";
+import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
 import { graphOf } from "../graph/signature.js";
-import { currentTrace, refuseWhileTracing, type Trace } from "../graph/trace.js";
+import { currentTrace, refuseWhileTracing } from "../graph/trace.js";
 import { assignState, snapshot } from "../nn/state.js";
-import { describe } from "../ops/convert.js";
 import { checkSources } from "../tensor/evaluate.js";
 import { checkLoss } from "../tensor/gradients.js";
-import { assignAll, full, onesLike, stopGradient, Tensor, uniform, Variable, variable, zeros } from "../tensor/index.js";
+import { assignAll, dependsOn, minimum, onesLike, stopGradient, type Tensor, uniform, type Variable, zerosLike } from "../tensor/index.js";
+import { checkNumber, type Schedule } from "./schedule.js";
+import { accumulated, Counter, keysOf, type Slot } from "./slot.js";
 
-/** A learning rate that depends on the number of updates before this one: 0, 1, 2 … */
-export type Schedule = (step: number) => number;
-
-/** What a rule computes with: one parameter w, its gradient g and the state kept for it, all of one shape and dtype. */
-export interface UpdateContext<State extends string> {
-  readonly w: Tensor;
-  readonly g: Tensor;
-  readonly state: Readonly<Record<State, Tensor>>;
-  /** Learning rate, a uniform. */
-  readonly lr: Tensor;
-  /** A number that is part of the program. */
-  readonly constant: (value: number) => Tensor;
-  /** A number that is computed, in f64, for every update; t counts those of this parameter from 1. */
-  readonly perUpdate: (read: (t: number) => number) => Tensor;
+export interface MinimizeOptions {
+  /** Scales all gradients together such that their norm, as one vector, is at most this. Default: no limit. Source: Pascanu et al. 2013. */
+  clipNorm?: number;
+  /** Limits each element of the gradients to [−clipValue, clipValue], before `clipNorm`. Default: no limit. */
+  clipValue?: number;
+  /**
+   * Calls whose gradients are gathered, for one update by their mean: batches of 32 with `accumulate: 4` train as one of 128 does.
+   * Only the last call of each such number changes parameters and counts as an update. Default 1.
+   */
+  accumulate?: number;
 }
 
-/** One step of an optimizer, element by element: new values of the parameter and its state. */
-export type UpdateRule<State extends string> = (context: UpdateContext<State>) => { readonly w: Tensor } & Readonly<Record<State, Tensor>>;
+/** What a call of `minimize` leaves behind. */
+export class Update {
+  /** @internal */
+  constructor(private readonly norm: () => Tensor) {}
+
+  /**
+   * Norm of all gradients as one vector, before clipping, a scalar; of a call that only accumulates, that of its own gradients. In a
+   * compiled function it costs nothing unless it is asked for there: `return { loss, gradNorm: opt.minimize(loss).gradNorm }`.
+   */
+  get gradNorm(): Tensor {
+    return this.norm();
+  }
+}
 
 /** All that an optimizer knows; tensors by `parameter.state`, `"0.weight.m"`. */
 export interface OptimizerState {
   /** Updates so far. */
   readonly step: number;
+  /** Calls that have accumulated gradients so far. */
+  readonly microStep: number;
+  readonly lrScale: number;
   /** Updates of each parameter: fewer than `step` if it was frozen. */
   readonly steps: Readonly<Record<string, number>>;
   readonly tensors: Readonly<Record<string, Tensor>>;
 }
 
-/** Counts updates. In a compiled function they happen with every run, so their number is read when the run is submitted. */
-class Counter {
-  count = 0;
-  /** Updates that functions being traced have written so far. */
-  private readonly written = new WeakMap<Trace, number>();
-
-  /** What reads the number, from 1, of the update that is being written. */
-  next(): () => number {
-    const trace = currentTrace();
-    const nth = 1 + (trace === null ? 0 : (this.written.get(trace) ?? 0));
-    if (trace !== null) this.written.set(trace, nth);
-    return () => this.count + nth;
-  }
-}
-
-/** A parameter and what is kept for it, from its first update on. */
-class Slot {
-  readonly updates = new Counter();
-  private variables: Readonly<Record<string, Variable>> | null = null;
-
-  constructor(
-    readonly key: string,
-    readonly target: Variable,
-    private readonly names: readonly string[],
-  ) {}
-
-  get state(): Readonly<Record<string, Variable>> {
-    const { shape, dtype } = this.target;
-    const make = (name: string) => variable(zeros(shape, { dtype }), { name: `${this.key}.${name}`, trainable: false });
-    this.variables ??= Object.fromEntries(this.names.map((name) => [name, make(name)]));
-    return this.variables;
-  }
-
-  /** The state variables by their names in a state dictionary. */
-  named(): [string, Variable][] {
-    return this.names.map((name) => [`${this.key}.${name}`, this.state[name]]);
-  }
+/** Parameters that share their options. */
+export interface ParameterGroup {
+  rate: number | Schedule;
+  readonly lrScale: number;
+  /** The rate is the group's own, so that the optimizer's does not replace it. */
+  readonly hasOwnRate: boolean;
+  readonly slots: readonly Slot[];
 }
 
 /** Changes parameters so that a loss falls. Made by `sgd`, `adam` …; see there. */
@@ -82,30 +63,45 @@ export class Optimizer {
   readonly parameters: readonly Variable[];
   private readonly slots: readonly Slot[];
   private readonly updates = new Counter();
-  private rate: number | Schedule = 0;
+  private readonly microSteps = new Counter();
+  private factor = 1;
 
   /** @internal */
   constructor(
     readonly name: string,
-    parameters: Iterable<Variable>,
-    lr: number | Schedule,
-    states: readonly string[],
-    private readonly rule: UpdateRule<string>,
+    /** @internal */ readonly groups: readonly ParameterGroup[],
   ) {
-    this.parameters = checkParameters(name, parameters);
-    const keys = keysOf(this.parameters);
-    this.slots = this.parameters.map((target, i) => new Slot(keys[i], target, states));
-    this.lr = lr;
+    this.slots = groups.flatMap(({ slots }) => slots);
+    this.parameters = this.slots.map(({ target }) => target);
+    keysOf(this.parameters).forEach((key, i) => {
+      this.slots[i].key = key;
+    });
   }
 
-  /** The learning rate of the next update. Setting it, to a number or a schedule, does not compile anything anew. */
+  /** The learning rate of the next update. Setting it, to a number or a schedule, does not compile anything anew; groups with a rate of their own keep it. */
   get lr(): number {
-    return this.rateAt(this.stepCount);
+    const group = this.groups.find(({ hasOwnRate }) => !hasOwnRate) ?? this.groups[0];
+    return this.rateOf(group, this.stepCount) / group.lrScale;
   }
 
   set lr(rate: number | Schedule) {
     if (typeof rate !== "function") checkNumber(this.name, "lr", rate);
-    this.rate = rate;
+    const groups = this.groups.filter(({ hasOwnRate }) => !hasOwnRate);
+    if (groups.length === 0) {
+      throw new ValueError(`${this.name}: every group has a learning rate of its own; lrScale changes them all by one factor`, {
+        op: this.name,
+      });
+    }
+    for (const group of groups) group.rate = rate;
+  }
+
+  /** Factor of every learning rate, schedules included; saved with the state. Default 1. */
+  get lrScale(): number {
+    return this.factor;
+  }
+
+  set lrScale(factor: number) {
+    this.factor = checkNumber(this.name, "lrScale", factor);
   }
 
   /** Updates so far; those that failed are taken off when their failure is known. */
@@ -113,63 +109,69 @@ export class Optimizer {
     return this.updates.count;
   }
 
-  private rateAt(step: number): number {
-    const { rate } = this;
-    return typeof rate === "number" ? rate : checkNumber(this.name, `lr(${step})`, rate(step));
+  private rateOf({ rate, lrScale }: ParameterGroup, step: number): number {
+    const base = typeof rate === "number" ? rate : checkNumber(this.name, `lr(${step})`, rate(step));
+    return base * lrScale * this.factor;
   }
 
   /**
    * Differentiates a scalar `loss` by the parameters and changes those that it depends on and that are not frozen: at once (`loss` can be
    * read afterwards), or, inside a compiled function, with every run.
-   * @throws ValueError if the loss depends on no parameter that may change.
+   * @throws ValueError if the loss depends on no parameter that may change, or an option is out of range.
    */
-  minimize(loss: Tensor): void {
+  minimize(loss: Tensor, options: MinimizeOptions = {}): Update {
     const op = `${this.name}.minimize`;
+    const { accumulate = 1 } = options;
     checkLoss(op, loss);
+    checkOptions(op, options);
     const slots = this.slots.filter(({ target }) => target.trainable);
     if (slots.length === 0) {
       throw new ValueError(`${op}: all ${this.slots.length} parameters are frozen; model.unfreeze() lets them be trained`, { op });
     }
-    const gradients = gradientsOf(
-      loss,
-      slots.map(({ target }) => target),
-    );
-    if (gradients.every((g) => g === null)) this.refuse(op, loss);
-    const step = this.updates.next();
-    const lrs = new Map<FloatDType, Tensor>();
-    const lrOf = (dtype: FloatDType): Tensor => {
-      const lr = lrs.get(dtype) ?? uniform(() => this.rateAt(step() - 1), dtype);
-      lrs.set(dtype, lr);
-      return lr;
+    const own = gradientsOf(loss, slots);
+    if (own.size === 0) this.refuse(op, loss);
+
+    const counters: Counter[] = [];
+    const pairs: [Variable, Tensor][] = [];
+    let gradients = own;
+    let isUpdate = true;
+    if (accumulate > 1) {
+      const microStep = this.microSteps.next();
+      isUpdate = dependsOn(() => microStep() % accumulate === 0);
+      counters.push(this.microSteps);
+      gradients = gathered(own, slots, isUpdate ? accumulate : 1);
+      for (const [slot, sum] of gradients) pairs.push([slot.kept(accumulated), isUpdate ? zerosLike(sum) : sum]);
+    }
+    const normed = isUpdate ? gradients : own;
+    let norm: Tensor | null = null;
+    const gradNorm = () => {
+      norm ??= globalNorm([...normed.values()], loss);
+      return norm;
     };
-    const counters = [this.updates];
-    const pairs = slots.flatMap((slot, i) => {
-      const g = gradients[i];
-      if (g === null) return [];
-      counters.push(slot.updates);
-      return this.update(slot, g, lrOf(slot.target.dtype as FloatDType));
-    });
+    if (isUpdate) {
+      const step = this.updates.next();
+      const within = clipped(gradients, options, gradNorm, loss);
+      counters.push(this.updates);
+      for (const group of this.groups) {
+        const lrOf = perDType((dtype) => uniform(() => this.rateOf(group, step() - 1), dtype));
+        for (const slot of group.slots) {
+          const g = within.get(slot);
+          if (g === undefined) continue;
+          counters.push(slot.updates);
+          pairs.push(...slot.update(g, lrOf(g.dtype as FloatDType)));
+        }
+      }
+    }
     const count = (updates: number) => {
       for (const counter of counters) counter.count += updates;
     };
-    assignAll(pairs, [loss], { submitted: () => count(1), failed: () => count(-1) });
-  }
-
-  private update({ target, state, updates }: Slot, g: Tensor, lr: Tensor): [Variable, Tensor][] {
-    const dtype = target.dtype as FloatDType;
-    const t = updates.next();
-    const names = Object.keys(state);
-    const now = this.rule({
-      w: target.value,
-      g,
-      state: Object.fromEntries(names.map((name) => [name, state[name].value])),
-      lr,
-      constant: (value) => full([], value, { dtype }),
-      perUpdate: (read) => uniform(() => read(t()), dtype),
-    });
     // What is learnt from a loss is no part of what a later loss of the same step is differentiated through.
-    const places: [Variable, Tensor][] = [[target, now.w], ...names.map((name): [Variable, Tensor] => [state[name], now[name]])];
-    return places.map(([place, value]) => [place, stopGradient(value)]);
+    assignAll(
+      pairs.map(([place, value]) => [place, stopGradient(value)]),
+      currentTrace() === null ? [loss, gradNorm()] : [loss],
+      { submitted: () => count(1), failed: () => count(-1) },
+    );
+    return new Update(gradNorm);
   }
 
   private refuse(op: string, loss: Tensor): never {
@@ -184,9 +186,11 @@ export class Optimizer {
   /** Copies of all state, and counts. */
   stateDict(): OptimizerState {
     refuseWhileTracing("stateDict");
-    const used = this.slots.filter(({ updates }) => updates.count > 0);
+    const used = this.slots.filter(({ updates, accumulates }) => updates.count > 0 || accumulates);
     return {
       step: this.stepCount,
+      microStep: this.microSteps.count,
+      lrScale: this.lrScale,
       steps: Object.fromEntries(used.map(({ key, updates }) => [key, updates.count])),
       tensors: snapshot(new Map(used.flatMap((slot) => slot.named()))),
     };
@@ -196,78 +200,98 @@ export class Optimizer {
    * Goes on from where {@link stateDict} was taken, of an optimizer of the same kind over the same parameters.
    * @throws ShapeError, DTypeError or ValueError listing all that does not fit; nothing is changed then.
    */
-  loadStateDict({ step, steps, tensors }: OptimizerState): void {
+  loadStateDict({ step, microStep, lrScale, steps, tensors }: OptimizerState): void {
     const op = `${this.name}.loadStateDict`;
     refuseWhileTracing(op);
     const counts = new Map(Object.entries(steps));
     const unknown = [...counts.keys()].filter((key) => !this.slots.some((slot) => slot.key === key));
     if (unknown.length > 0)
       throw new ValueError(`${op}: there are no parameters ${unknown.slice(0, 8).join(", ")}`, { op, inputs: [unknown] });
-    for (const n of [step, ...counts.values()]) {
+    for (const n of [step, microStep, ...counts.values()]) {
       if (!Number.isSafeInteger(n) || n < 0) throw new ValueError(`${op}: ${n} is no number of steps`, { op, inputs: [n] });
     }
-    const fresh = this.slots.filter(({ key }) => !counts.has(key)).flatMap((slot) => slot.named());
+    checkNumber(op, "lrScale", lrScale);
+    for (const slot of this.slots) if (`${slot.key}.${accumulated}` in tensors) slot.kept(accumulated);
     const given = new Map(Object.entries(tensors));
-    for (const [name, { shape, dtype }] of fresh) if (!given.has(name)) given.set(name, zeros(shape, { dtype }));
+    for (const slot of this.slots) {
+      const isFresh = !counts.has(slot.key);
+      for (const [name, value] of slot.fresh()) {
+        if (!given.has(name) && (isFresh || name === `${slot.key}.${accumulated}`)) given.set(name, value);
+      }
+    }
     assignState({ op }, new Map(this.slots.flatMap((slot) => slot.named())), given, true);
     this.updates.count = step;
+    this.microSteps.count = microStep;
+    this.lrScale = lrScale;
     for (const { key, updates } of this.slots) updates.count = counts.get(key) ?? 0;
   }
 }
 
-/** An optimizer from its rule, which gives new values of w and of each of `states`; those start from 0. */
-export function optimizer<const State extends string>(
-  name: string,
-  parameters: Iterable<Variable>,
-  lr: number | Schedule,
-  states: readonly State[],
-  rule: UpdateRule<State>,
-): Optimizer {
-  return new Optimizer(name, parameters, lr, states, rule as unknown as UpdateRule<string>);
+/** Makes one tensor for each dtype that is asked for. */
+function perDType(make: (dtype: FloatDType) => Tensor): (dtype: FloatDType) => Tensor {
+  const made = new Map<FloatDType, Tensor>();
+  return (dtype) => {
+    const known = made.get(dtype) ?? make(dtype);
+    made.set(dtype, known);
+    return known;
+  };
 }
 
-/** Gradients of the loss by variables; null where it does not depend on one. */
-function gradientsOf(loss: Tensor, targets: readonly Variable[]): (Tensor | null)[] {
-  const by = (wrt: readonly Tensor[]) => backward([loss], [onesLike(loss)], wrt);
-  const gradients = by(targets.map(({ value }) => value));
-  if (!gradients.includes(null)) return gradients;
-  // After another `minimize` of the same step, the loss may have been written in the values from before that.
-  const before = by(targets.map((target) => target.read ?? target.value));
-  return gradients.map((g, i) => g ?? before[i]);
-}
-
-function checkParameters(name: string, given: Iterable<Variable>): readonly Variable[] {
-  if (given === null || typeof given !== "object" || !(Symbol.iterator in given)) {
-    throw new ValueError(`${name}: expected an array of variables but received ${describe(given)}; did you mean model.parameters()?`, {
-      op: name,
-    });
+function checkOptions(op: string, { clipNorm, clipValue, accumulate = 1 }: MinimizeOptions): void {
+  for (const [name, limit] of Object.entries({ clipNorm, clipValue })) {
+    if (limit !== undefined && !(limit > 0))
+      throw new ValueError(`${op}: ${name} must be more than 0 but is ${limit}`, { op, inputs: [limit] });
   }
-  const parameters = [...given];
-  if (parameters.length === 0) throw new ValueError(`${name}: there are no parameters to train`, { op: name });
-  parameters.forEach((parameter: unknown, i) => {
-    const refuse = (problem: string) => {
-      throw new ValueError(`${name}: parameter ${i} ${problem}`, { op: name, inputs: [i] });
-    };
-    if (!(parameter instanceof Variable)) {
-      return refuse(
-        `is ${describe(parameter)}, no variable; did you mean ${parameter instanceof Tensor ? "variable(x)" : "model.parameters()"}?`,
-      );
-    }
-    if (!isFloat(parameter.dtype)) return refuse(`(${parameter}) cannot be trained: gradients are of f32 or f64`);
-    if (parameters.indexOf(parameter) < i) refuse(`(${parameter}) is the same as parameter ${parameters.indexOf(parameter)}; give it once`);
+  if (!Number.isSafeInteger(accumulate) || accumulate < 1)
+    throw new ValueError(`${op}: accumulate must be a whole number ≥ 1 but is ${accumulate}`, { op, inputs: [accumulate] });
+}
+
+/** Gradients of the loss by the parameters that it depends on. */
+function gradientsOf(loss: Tensor, slots: readonly Slot[]): Map<Slot, Tensor> {
+  const by = (wrt: readonly Tensor[]) => backward([loss], [onesLike(loss)], wrt);
+  let gradients = by(slots.map(({ target }) => target.value));
+  if (gradients.includes(null)) {
+    // After another `minimize` of the same step, the loss may have been written in the values from before that.
+    const before = by(slots.map(({ target }) => target.read ?? target.value));
+    gradients = gradients.map((g, i) => g ?? before[i]);
+  }
+  return new Map(
+    slots.flatMap((slot, i) => {
+      const g = gradients[i];
+      return g === null ? [] : [[slot, g] as const];
+    }),
+  );
+}
+
+/** Sums of gradients with those that have been kept, divided by `count`. */
+function gathered(own: ReadonlyMap<Slot, Tensor>, slots: readonly Slot[], count: number): Map<Slot, Tensor> {
+  const entries = slots.flatMap((slot) => {
+    const g = own.get(slot);
+    if (g === undefined && !slot.accumulates) return [];
+    const kept = slot.kept(accumulated).value;
+    const sum = g === undefined ? kept : kept.add(g);
+    return [[slot, count === 1 ? sum : sum.div(count)] as const];
   });
-  return parameters;
+  return new Map(entries);
 }
 
-/** Names of the parameters, or their positions where a name is missing or not the only one. */
-function keysOf(parameters: readonly Variable[]): string[] {
-  const names = parameters.map(({ name }) => name);
-  return names.map((name, i) => (name !== "" && names.indexOf(name) === names.lastIndexOf(name) ? name : String(i)));
+/** ‖(g₁, g₂, …)‖ in the dtype of the loss. */
+function globalNorm(gradients: readonly Tensor[], { dtype }: Tensor): Tensor {
+  return gradients
+    .map((g) => g.square().sum().cast(dtype))
+    .reduce((sum, square) => sum.add(square))
+    .sqrt();
 }
 
-/** Throws unless `value` is a number in [0, below), `below` being 1 for rates of decay; gives it back. */
-export function checkNumber(op: string, name: string, value: number, below = Number.POSITIVE_INFINITY): number {
-  if (typeof value === "number" && value >= 0 && value < below) return value;
-  const expected = below < Number.POSITIVE_INFINITY ? `at least 0 and less than ${below}` : "finite and at least 0";
-  throw new ValueError(`${op}: ${name} must be ${expected} but is ${value}`, { op, inputs: [value] });
+/** Added to the norm before it divides, as in PyTorch. */
+const clipEpsilon = 1e-6;
+
+/** Gradients within the limits; `clipNorm` is of what `clipValue` leaves. */
+function clipped(gradients: ReadonlyMap<Slot, Tensor>, { clipNorm, clipValue }: MinimizeOptions, gradNorm: () => Tensor, like: Tensor) {
+  const limited =
+    clipValue === undefined ? gradients : new Map([...gradients].map(([slot, g]) => [slot, g.clip(-clipValue, clipValue)] as const));
+  if (clipNorm === undefined) return limited;
+  const norm = clipValue === undefined ? gradNorm() : globalNorm([...limited.values()], like);
+  const factor = minimum(norm.add(clipEpsilon).reciprocal().mul(clipNorm), 1);
+  return new Map([...limited].map(([slot, g]) => [slot, g.mul(factor.cast(g.dtype))] as const));
 }

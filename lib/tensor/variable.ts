@@ -88,7 +88,7 @@ export function assignAll(pairs: readonly (readonly [Variable, TensorLike])[], a
     return;
   }
   const run = evaluate(
-    also,
+    also.filter(({ source }) => source === null), // a loss may be the variable itself
     updates.map(([target, value]) => update(target, value)),
   );
   if (action === undefined || run === null) return;

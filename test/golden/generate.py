@@ -264,32 +264,57 @@ def training(name, options, make, frozen=(), rates=None):
     }
 
 
-def sgd(frozen=(), rates=None, **options):
-    torch_names = {"weightDecay": "weight_decay"}
-    make = lambda ps: torch.optim.SGD(ps, **{torch_names.get(k, k): v for k, v in options.items()})
-    return training("sgd", options, make, frozen, rates)
+#: nabla's name → PyTorch's class, and options that are called otherwise there.
+OPTIMIZERS = {
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSprop",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "adamW": "AdamW",
+    "nadam": "NAdam",
+    "radam": "RAdam",
+}
+TORCH_NAMES = {"initialSum": "initial_accumulator_value"}
 
 
-def adam(frozen=(), rates=None, **options):
-    torch_names = {"weightDecay": "weight_decay"}
-    make = lambda ps: torch.optim.Adam(ps, **{torch_names.get(k, k): v for k, v in options.items()})
-    return training("adam", options, make, frozen, rates)
+def steps_of(name, frozen=(), rates=None, **options):
+    snake = lambda key: TORCH_NAMES.get(key) or "".join("_" + c.lower() if c.isupper() else c for c in key)
+    own = {snake(k): v for k, v in options.items()}
+    # Alone among all versions and the paper, the default loop of PyTorch 1.13's NAdam counts μ twice.
+    make = lambda ps: getattr(torch.optim, OPTIMIZERS[name])(ps, **own, **({"foreach": True} if name == "nadam" else {}))
+    return training(name, options, make, frozen, rates)
 
 
 def optimizers():
     rates = [0.3 * 0.8**step for step in range(10)]
-    yield sgd(lr=0.3)
-    yield sgd(lr=0.3, weightDecay=0.1)
-    yield sgd(lr=0.2, momentum=0.9)
-    yield sgd(lr=0.2, momentum=0.9, nesterov=True, weightDecay=0.05)
-    yield sgd(lr=0.2, momentum=0.8, dampening=0.4, weightDecay=0.05)
-    yield sgd(lr=0.2, momentum=0.8, dampening=0.4, frozen=[0, 1, 5])
-    yield sgd(lr=0.3, momentum=0.5, rates=rates)
-    yield adam()
-    yield adam(lr=0.1, betas=[0.8, 0.95], eps=1e-3, weightDecay=0.1)
-    yield adam(lr=0.1, betas=[0.0, 0.0])
-    yield adam(lr=0.1, frozen=[0, 1, 5])
-    yield adam(lr=0.3, rates=rates)
+    yield steps_of("sgd", lr=0.3)
+    yield steps_of("sgd", lr=0.3, weightDecay=0.1)
+    yield steps_of("sgd", lr=0.2, momentum=0.9)
+    yield steps_of("sgd", lr=0.2, momentum=0.9, nesterov=True, weightDecay=0.05)
+    yield steps_of("sgd", lr=0.2, momentum=0.8, dampening=0.4, weightDecay=0.05)
+    yield steps_of("sgd", lr=0.2, momentum=0.8, dampening=0.4, frozen=[0, 1, 5])
+    yield steps_of("sgd", lr=0.3, momentum=0.5, rates=rates)
+    yield steps_of("adagrad", lr=0.3)
+    yield steps_of("adagrad", lr=0.3, lrDecay=0.2, initialSum=0.1, eps=1e-3, weightDecay=0.1, frozen=[0, 1, 5])
+    yield steps_of("rmsprop")
+    yield steps_of("rmsprop", lr=0.05, alpha=0.8, eps=1e-3, weightDecay=0.1)
+    yield steps_of("rmsprop", lr=0.02, alpha=0.9, momentum=0.7)
+    yield steps_of("rmsprop", lr=0.02, alpha=0.9, momentum=0.7, centered=True, rates=rates)
+    yield steps_of("adadelta")
+    yield steps_of("adadelta", lr=0.8, rho=0.7, eps=1e-2, weightDecay=0.1)
+    yield steps_of("adam")
+    yield steps_of("adam", lr=0.1, betas=[0.8, 0.95], eps=1e-3, weightDecay=0.1)
+    yield steps_of("adam", lr=0.1, betas=[0.0, 0.0])
+    yield steps_of("adam", lr=0.1, frozen=[0, 1, 5])
+    yield steps_of("adam", lr=0.3, rates=rates)
+    yield steps_of("adam", lr=0.1, betas=[0.8, 0.5], amsgrad=True)
+    yield steps_of("adamW")
+    yield steps_of("adamW", lr=0.1, betas=[0.8, 0.95], weightDecay=0.2, rates=rates)
+    yield steps_of("nadam")
+    yield steps_of("nadam", lr=0.05, betas=[0.8, 0.95], momentumDecay=0.1, weightDecay=0.1)
+    yield steps_of("radam")
+    yield steps_of("radam", lr=0.1, betas=[0.8, 0.95], weightDecay=0.1, frozen=[0, 1, 5])
 
 
 write("layers", layers())

@@ -5,8 +5,8 @@ import { eachDevice } from "../devices.js";
 import { type GoldenArray, golden, toTensor } from "../golden/read.js";
 
 interface Path {
-  readonly optimizer: "sgd" | "adam";
-  readonly options: optim.SgdOptions & { betas?: [number, number] };
+  readonly optimizer: "sgd" | "adagrad" | "rmsprop" | "adadelta" | "adam" | "adamW" | "nadam" | "radam";
+  readonly options: optim.SgdOptions;
   /** Steps in which the bias is frozen. */
   readonly frozen: number[];
   readonly rates: number[] | null;
@@ -75,7 +75,7 @@ eachDevice("steps", () => {
       const w = variable([1, 2, 3]);
       const adam = optim.adam([w], { lr: (step) => 0.1 / (1 + step) });
       const step = compile(() => adam.minimize(bowl(w)));
-      const runs: Promise<void>[] = [];
+      const runs: Promise<unknown>[] = [];
       for (let i = 0; i < 40; i++) {
         runs.push(step());
         if (wait) await runs[i];
@@ -268,7 +268,7 @@ eachDevice("state", () => {
   it("of an optimizer that has not started takes another back to its start", async () => {
     const fresh = make();
     const start = fresh.adam.stateDict();
-    expect(start).toEqual({ step: 0, steps: {}, tensors: {} });
+    expect(start).toEqual({ step: 0, microStep: 0, lrScale: 1, steps: {}, tensors: {} });
     const weights = fresh.model.stateDict();
     await fresh.run(3);
     const once = await fresh.values();
@@ -318,6 +318,16 @@ describe("optimizers refuse", () => {
     ["negative decay", () => optim.sgd([w], { lr: 1, weightDecay: -1 }), "sgd"],
     ["betas out of range", () => optim.adam([w], { betas: [0.9, 1] }), "adam"],
     ["one beta", () => optim.adam([w], { betas: [0.9] as never }), "adam"],
+    ["an option that it does not have", () => optim.adam([w], { momentum: 0.9 } as never), "adam"],
+    ["options of the wrong kind", () => optim.sgd([w], { lr: 1, nesterov: 1 as never }), "sgd"],
+    ["groups without parameters", () => optim.sgd([{ parameters: [] }], { lr: 1 }), "sgd"],
+    ["a variable in two groups", () => optim.sgd([{ parameters: [w] }, { parameters: [w], lr: 2 }], { lr: 1 }), "sgd"],
+    ["groups with options out of range", () => optim.sgd([{ parameters: [w], momentum: -1 }], { lr: 1 }), "sgd"],
+    ["vectors that must be matrices", () => optim.muon([w]), "muon"],
+    ["averages of nothing", () => optim.ema([]), "ema"],
+    ["averages that never change", () => optim.ema([w], { decay: 1 }), "ema"],
+    ["parameters of two optimizers", () => optim.combine(optim.adam([w]), optim.sgd([w], { lr: 1 })), "combine"],
+    ["one rate where each part has its own", () => Object.assign(optim.sgd([{ parameters: [w], lr: 1 }], { lr: 1 }), { lr: 2 }), "sgd"],
     ["negative eps", () => optim.adam([w], { eps: -1e-8 }), "adam"],
   ])("%s", (_, run, op) => {
     expect(run).toThrow(expect.objectContaining({ code: "ERR_VALUE", op }));
@@ -331,6 +341,16 @@ describe("optimizers refuse", () => {
     ["losses through which no gradient flows", (sgd) => sgd.minimize(w.value.stopGradient()), "ERR_VALUE"],
   ])("%s", (_, minimize, code) => {
     expect(() => minimize(optim.sgd([w], { lr: 1 }))).toThrow(expect.objectContaining({ code, op: "sgd.minimize" }));
+  });
+
+  it.each<[string, optim.MinimizeOptions]>([
+    ["norms of 0", { clipNorm: 0 }],
+    ["negative limits", { clipValue: -1 }],
+    ["fractions of steps", { accumulate: 1.5 }],
+    ["no steps", { accumulate: 0 }],
+  ])("%s", (_, options) => {
+    const sgd = optim.sgd([w], { lr: 1 });
+    expect(() => sgd.minimize(w.value.square(), options)).toThrow(expect.objectContaining({ code: "ERR_VALUE", op: "sgd.minimize" }));
   });
 
   it("losses older than the last update", () => {
