@@ -5,9 +5,10 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError, FormatError } from "../base/errors.js";
-import type { HostArray, LabeledBatch } from "./batch.js";
-import { ArrayDataset, type Dataset } from "./dataset.js";
+import type { LabeledBatch } from "./batch.js";
+import type { Dataset } from "./dataset.js";
 import { type IdxArray, parseIdx } from "./idx.js";
+import { picturesInMemory } from "./pictures.js";
 
 /** A data set whose authors divided it. */
 export interface TrainAndTest {
@@ -56,21 +57,11 @@ async function load(folder: string, names: { images: string; labels: string }): 
   if (images.shape.length !== 3) throw wrong(names.images, `expected images [n, height, width] but found [${images.shape.join(", ")}]`);
   if (labels.shape.length !== 1) throw wrong(names.labels, `expected labels [n] but found [${labels.shape.join(", ")}]`);
   if (images.shape[0] !== labels.shape[0]) throw wrong(names.labels, `it has ${labels.shape[0]} labels for ${images.shape[0]} images`);
-  return new ArrayDataset({
-    x: { data: images.data, shape: [...images.shape, 1], dtype: "u8" },
-    y: { data: Int32Array.from(labels.data), shape: labels.shape, dtype: "i32" },
-  } satisfies LabeledBatch as LabeledBatch).map(({ x, y }) => ({ x: toUnit(x), y }));
+  return picturesInMemory(images.data, [...images.shape, 1], labels.data);
 }
 
 function wrong(name: string, problem: string): FormatError {
   return new FormatError(`${name}: ${problem}`, { op: "mnist", inputs: [name] });
-}
-
-/** Bytes 0 … 255 as f32 from 0 to 1. */
-function toUnit({ data, shape }: HostArray): HostArray {
-  const unit = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i++) unit[i] = data[i] / 255;
-  return { data: unit, shape, dtype: "f32" };
 }
 
 /** An IDX file of that name, or with `.gz` behind it, or a dot before `idx` as some copies have it. */

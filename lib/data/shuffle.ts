@@ -45,14 +45,8 @@ export class Permutation {
  */
 export function spread(labels: ArrayLike<unknown>, words: WordStream): Int32Array {
   const n = labels.length;
-  const classes = new Map<unknown, number[]>();
-  for (let i = 0; i < n; i++) {
-    const members = classes.get(labels[i]);
-    if (members === undefined) classes.set(labels[i], [i]);
-    else members.push(i);
-  }
   const place = new Float64Array(n);
-  for (const members of classes.values()) {
+  for (const members of classesOf(labels)) {
     const offset = words.uniform();
     for (let k = 0; k < members.length; k++) {
       const j = k + words.below(members.length - k);
@@ -61,4 +55,15 @@ export function spread(labels: ArrayLike<unknown>, words: WordStream): Int32Arra
     }
   }
   return Int32Array.from({ length: n }, (_, i) => i).sort((a, b) => place[a] - place[b] || a - b);
+}
+
+/** The numbers of the examples of each class, classes in the order of their first example. */
+export function classesOf(labels: ArrayLike<unknown>): number[][] {
+  const classes = new Map<unknown, number[]>();
+  for (let i = 0; i < labels.length; i++) {
+    const members = classes.get(labels[i]);
+    if (members === undefined) classes.set(labels[i], [i]);
+    else members.push(i);
+  }
+  return [...classes.values()];
 }
