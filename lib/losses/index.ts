@@ -1,4 +1,34 @@
-/** `nabla/losses`: what training minimises. */
-export { bceWithLogits, crossEntropy } from "./classification.js";
+/** `nabla/losses`: what training minimises. Every loss takes per-example `weights`, a `mask`, and a `reduction`. */
+export {
+  type BceWithLogitsOptions,
+  type BinaryFocalOptions,
+  bce,
+  bceWithLogits,
+  binaryFocal,
+  hinge,
+  squaredHinge,
+} from "./binary.js";
+export {
+  type CrossEntropyOptions,
+  crossEntropy,
+  type FocalOptions,
+  focal,
+  type KlDivergenceOptions,
+  klDivergence,
+  type NllOptions,
+  nll,
+} from "./classification.js";
 export type { LossOptions } from "./reduction.js";
-export { mse } from "./regression.js";
+export {
+  type GaussianNllOptions,
+  gaussianNll,
+  type HuberOptions,
+  huber,
+  mae,
+  mse,
+  type PoissonNllOptions,
+  poissonNll,
+  type SmoothL1Options,
+  smoothL1,
+} from "./regression.js";
+export { cosineEmbedding, type MarginOptions, marginRanking, type TripletOptions, tripletMargin } from "./similarity.js";

@@ -204,35 +204,119 @@ def norms():
     yield norm(["rmsNorm", 3, {"affine": False, "eps": 0.1}], lambda: RmsNorm(3, 0.1, False), draw(2, 2, 3), -1)
 
 
-def loss(name, apply, x, target, reduction):
-    x.requires_grad_()
-    y = apply(x, target, reduction=reduction)
+def integers(*values):
+    return torch.tensor(values)
+
+
+def loss(name, apply, *inputs, wrt=1, reduction="mean", **options):
+    """A loss and its gradients by the first `wrt` inputs. `options`: nabla's, tensors among them; `apply(*inputs)` is what they amount to."""
+    for x in inputs[:wrt]:
+        x.requires_grad_()
+    y = apply(*inputs)
     gy = draw(*y.shape)
-    (gx,) = torch.autograd.grad(y, x, gy)
+    gradients = torch.autograd.grad(y, inputs[:wrt], gy)
+    dtyped = lambda x: {**array(x), "dtype": "f64" if x.is_floating_point() else "i32"}
     return {
         "loss": name,
-        "reduction": reduction,
-        "x": array(x),
-        "target": array(target),
+        "options": {k: dtyped(v) if torch.is_tensor(v) else v for k, v in {"reduction": reduction, **options}.items()},
+        "inputs": [dtyped(x) for x in inputs],
         "y": array(y),
         "gy": array(gy),
-        "gx": array(gx),
+        "gradients": [array(g) for g in gradients],
     }
 
 
 def losses():
-    rows = lambda x, t, reduction: F.cross_entropy(x.flatten(0, -2), t.flatten(), reduction=reduction)
-    each = lambda x, t, reduction: F.cross_entropy(x.flatten(0, -2), t.flatten(), reduction=reduction).reshape(t.shape)
     extreme = torch.tensor([[1000.0, -1000.0, 0.0], [30.0, 0.0, -30.0], [0.0, 0.0, 0.0]])
     far = torch.tensor([-800.0, -30.0, -1.0, 0.0, 1.0, 30.0, 800.0])
-    for reduction in ["mean", "sum", "none"]:
-        yield loss("crossEntropy", F.cross_entropy, draw(5, 4) * 3, torch.tensor([0, 3, 1, 1, 2]), reduction)
-        yield loss("crossEntropy", each if reduction == "none" else rows, draw(2, 3, 4), torch.randint(4, (2, 3)), reduction)
-        yield loss("crossEntropy", F.cross_entropy, extreme.clone(), torch.tensor([1, 0, 2]), reduction)
-        yield loss("bceWithLogits", F.binary_cross_entropy_with_logits, draw(4, 3) * 3, draw(4, 3).sigmoid(), reduction)
-        for target in [torch.zeros(7), torch.ones(7)]:
-            yield loss("bceWithLogits", F.binary_cross_entropy_with_logits, far.clone(), target, reduction)
-        yield loss("mse", F.mse_loss, draw(4, 3), draw(4, 3), reduction)
+    signs = lambda *shape: draw(*shape).sign()
+    share = lambda *shape: F.softmax(draw(*shape), -1)
+    label = integers(0, 3, 1, 1, 2)
+    weights = torch.tensor([0.2, 1, 3, 0.5])
+
+    def entropies(x, t, reduction, **options):
+        """Classes last, any axes before them."""
+        y = F.cross_entropy(x.flatten(0, -2), t.flatten(), reduction=reduction, **options)
+        return y.reshape(t.shape) if reduction == "none" else y
+
+    def each(name, f, *inputs, wrt=1, torch_options={}, **options):
+        """All three reductions."""
+        for reduction in ["mean", "sum", "none"]:
+            apply = lambda *xs: f(*xs, reduction=reduction, **torch_options)
+            yield loss(name, apply, *(x.clone() for x in inputs), wrt=wrt, reduction=reduction, **options)
+
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4) * 3, label)
+    yield from each("crossEntropy", entropies, draw(2, 3, 4), torch.randint(4, (2, 3)))
+    yield from each("crossEntropy", F.cross_entropy, extreme, integers(1, 0, 2))
+    torch_options = {"weight": weights, "ignore_index": 1, "label_smoothing": 0.2}
+    options = {"classWeights": weights, "ignoreIndex": 1, "labelSmoothing": 0.2}
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), label, torch_options=torch_options, **options)
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), label, torch_options={"label_smoothing": 0.1}, labelSmoothing=0.1)
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), label, torch_options={"weight": weights}, classWeights=weights)
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), label - 101 * (label == 1), torch_options={"ignore_index": -100}, ignoreIndex=-100)
+    del torch_options["ignore_index"], options["ignoreIndex"]
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), share(5, 4), torch_options=torch_options, **options)
+    yield from each("crossEntropy", F.cross_entropy, draw(5, 4), share(5, 4))
+    torch_options = {"weight": weights, "ignore_index": 3}
+    yield from each("nll", F.nll_loss, draw(5, 4), label, torch_options=torch_options, classWeights=weights, ignoreIndex=3)
+    kl = lambda q, p, reduction, **o: F.kl_div(q, p, reduction="none", **o).sum(-1) if reduction == "none" else F.kl_div(
+        q, p, reduction={"mean": "batchmean"}.get(reduction, reduction), **o
+    )
+    yield from each("klDivergence", kl, draw(5, 4), share(5, 4))
+    yield from each("klDivergence", kl, draw(5, 4), draw(5, 4), torch_options={"log_target": True}, logTarget=True)
+    yield from each("klDivergence", kl, draw(2, 3), torch.tensor([[0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]))
+
+    yield from each("bceWithLogits", F.binary_cross_entropy_with_logits, draw(4, 3) * 3, draw(4, 3).sigmoid())
+    for target in [torch.zeros(7), torch.ones(7)]:
+        yield from each("bceWithLogits", F.binary_cross_entropy_with_logits, far, target)
+    few = torch.tensor([0.5, 2, 7])
+    yield from each("bceWithLogits", F.binary_cross_entropy_with_logits, draw(4, 3), draw(4, 3).sigmoid(), torch_options={"pos_weight": few}, posWeight=few)
+    yield from each("bce", F.binary_cross_entropy, draw(4, 3).sigmoid(), draw(4, 3).sigmoid())
+
+    yield from each("mse", F.mse_loss, draw(4, 3), draw(4, 3))
+    yield from each("mae", F.l1_loss, draw(4, 3), draw(4, 3))
+    yield from each("huber", F.huber_loss, draw(4, 3), draw(4, 3), torch_options={"delta": 0.6}, delta=0.6)
+    yield from each("smoothL1", F.smooth_l1_loss, draw(4, 3), draw(4, 3), torch_options={"beta": 0.6}, beta=0.6)
+    yield from each("smoothL1", F.smooth_l1_loss, draw(4, 3), draw(4, 3), torch_options={"beta": 0}, beta=0)
+    counts = torch.randint(5, (4, 3)).double()
+    yield from each("poissonNll", F.poisson_nll_loss, draw(4, 3), counts)
+    torch_options = {"log_input": False, "full": True}
+    yield from each("poissonNll", F.poisson_nll_loss, draw(4, 3).exp(), counts, torch_options=torch_options, logInput=False, full=True)
+    yield from each("gaussianNll", F.gaussian_nll_loss, draw(4, 3), draw(4, 3), draw(4, 3).exp(), wrt=3)
+    variance = torch.tensor([[0.0, 0.1, 2], [1e-9, 1, 0.3]])
+    torch_options = {"full": True, "eps": 0.2}
+    yield from each("gaussianNll", F.gaussian_nll_loss, draw(2, 3), draw(2, 3), variance, wrt=3, torch_options=torch_options, full=True, eps=0.2)
+    hinges = lambda x, t, reduction: {"mean": torch.mean, "sum": torch.sum, "none": lambda y: y}[reduction]((1 - x * t).relu())
+    squared = lambda x, t, reduction: {"mean": torch.mean, "sum": torch.sum, "none": lambda y: y}[reduction]((1 - x * t).relu().square())
+    yield from each("hinge", hinges, draw(4, 3) * 2, signs(4, 3))
+    yield from each("squaredHinge", squared, draw(4, 3) * 2, signs(4, 3))
+
+    pair = signs(5)
+    yield from each("cosineEmbedding", F.cosine_embedding_loss, draw(5, 3), draw(5, 3), pair, wrt=2)
+    yield from each("cosineEmbedding", F.cosine_embedding_loss, draw(5, 3), draw(5, 3), pair, wrt=2, torch_options={"margin": 0.3}, margin=0.3)
+    triple = lambda: (draw(5, 3), draw(5, 3), draw(5, 3))
+    yield from each("tripletMargin", F.triplet_margin_loss, *triple(), wrt=3)
+    for options in [{"margin": 0.4, "swap": True}, {"p": 1}, {"p": 3}]:
+        yield from each("tripletMargin", F.triplet_margin_loss, *triple(), wrt=3, torch_options=options, **options)
+    yield from each("marginRanking", F.margin_ranking_loss, draw(6), draw(6), signs(6), wrt=2, torch_options={"margin": 0.5}, margin=0.5)
+
+    # What PyTorch has no options for, by the definition: weights, masks, focal losses.
+    w, m = torch.rand(5), integers(1, 0, 1, 1, 0)
+    mean = lambda y, w: (y * w).sum() / w.sum()
+    nll = lambda x, t: F.cross_entropy(x, t, reduction="none")
+    yield loss("crossEntropy", lambda x, t: mean(nll(x, t), w * m), draw(5, 4), label, weights=w, mask=m)
+    yield loss("crossEntropy", lambda x, t: mean(nll(x, t), w * weights[t]), draw(5, 4), label, weights=w, classWeights=weights)
+    yield loss("mse", lambda x, t: mean(((x - t) ** 2), w[:, None].expand(5, 2)), draw(5, 2), draw(5, 2), weights=w)
+    yield loss("mae", lambda x, t: ((x - t).abs() * m[:, None]).sum(), draw(5, 2), draw(5, 2), mask=m, reduction="sum")
+    yield loss("huber", lambda x, t: F.huber_loss(x, t, reduction="none") * w * m, draw(5), draw(5), weights=w, mask=m, reduction="none")
+    focal = lambda x, t: (1 - F.softmax(x, -1).gather(1, t[:, None])[:, 0]) ** 1.5 * nll(x, t)
+    yield loss("focal", lambda x, t: focal(x, t).mean(), draw(5, 4), label, gamma=1.5)
+    yield loss("focal", lambda x, t: mean(focal(x, t), weights[t]), draw(5, 4), label, gamma=1.5, classWeights=weights)
+    bce = lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction="none")
+    sure = lambda x, t: x.sigmoid() * t + (1 - x.sigmoid()) * (1 - t)
+    binary = lambda x, t, a, g: ((a * t + (1 - a) * (1 - t)) * (1 - sure(x, t)) ** g * bce(x, t)).mean()
+    yield loss("binaryFocal", lambda x, t: binary(x, t, 0.25, 2), draw(6), signs(6).relu())
+    yield loss("binaryFocal", lambda x, t: 2 * binary(x, t, 0.5, 0.7), draw(6), signs(6).relu(), alpha=None, gamma=0.7)
 
 
 def training(name, options, make, frozen=(), rates=None):

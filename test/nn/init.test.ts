@@ -68,13 +68,15 @@ eachDevice("initial values", () => {
       ["f32", 1e-5],
       ["f64", 1e-13],
     ] as const) {
-      // biome-ignore format: pairs
       const w = init.orthogonal({ gain })(shape, { dtype });
       expect(w.shape).toEqual(shape);
       const matrix = w.reshape([-1, shape[shape.length - 1]]);
       const [rows, columns] = matrix.shape;
       const small = rows < columns ? matrix.matmul(matrix.transpose()) : matrix.transpose().matmul(matrix);
-      const wrong = small.sub(eye(small.shape[0], { dtype }).mul(gain ** 2)).abs().max(); // biome-ignore format: a formula
+      const wrong = small
+        .sub(eye(small.shape[0], { dtype }).mul(gain ** 2))
+        .abs()
+        .max();
       expect(await wrong.item()).toBeLessThan(error * gain ** 2);
     }
   });

@@ -55,8 +55,26 @@ eachDevice("layers", () => {
 
   it("that look vectors up train those that were, but not the one of the padding", async () => {
     const table = nn.embedding(5, 3, { paddingIndex: 2, dtype: "f64" });
-    const index = tensor([[2, 1], [1, 4]], { dtype: "i32" }); // biome-ignore format: a matrix
-    const gy = tensor([[[1, 2, 3], [4, 5, 6]], [[10, 20, 30], [7, 8, 9]]], { dtype: "f64" }); // biome-ignore format: a matrix
+    const index = tensor(
+      [
+        [2, 1],
+        [1, 4],
+      ],
+      { dtype: "i32" },
+    );
+    const gy = tensor(
+      [
+        [
+          [1, 2, 3],
+          [4, 5, 6],
+        ],
+        [
+          [10, 20, 30],
+          [7, 8, 9],
+        ],
+      ],
+      { dtype: "f64" },
+    );
     const y = table.forward(index);
     const [g] = gradients(y.mul(gy).sum(), [table.weight]);
     const rows = (await table.weight.value.array()) as number[][];
