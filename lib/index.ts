@@ -16,6 +16,7 @@ export {
 } from "./base/errors.js";
 export * as data from "./data/index.js";
 export { ArrayDataset, DataLoader, Dataset, datasets, type LabeledBatch, split } from "./data/index.js";
+export { diagnose } from "./diagnose/index.js";
 export * as losses from "./losses/index.js";
 export * as metrics from "./metrics/index.js";
 export * as nn from "./nn/index.js";
