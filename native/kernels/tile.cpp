@@ -16,7 +16,8 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int kNone = -1;
-constexpr int64_t kLongRow = 128;  // rows from this length on are worth cutting tiles at their ends
+constexpr int64_t kPastCaches = 4 << 20;  // elements: what is larger is fetched ahead, and written past the caches
+constexpr int64_t kLongRow = 128;         // rows from this length on are worth cutting tiles at their ends
 
 // How an operand is brought into a register.
 enum class Access : uint8_t {
@@ -47,6 +48,7 @@ struct Hazard {
 struct State {
   int step_count, store_count, first_input, own_outputs;
   int slot_count, hazard_count;
+  bool is_large;        // an instruction of its own, whose operands are in no cache
   bool needs_no_slots;  // other than for stores that turn out to be no early ones
   int64_t length;       // elements of a tile
   int64_t row;          // tiles end where rows of this length do; 0: nowhere
@@ -228,7 +230,8 @@ class Machine {
     code_ = reinterpret_cast<TileInstruction<T>*>(blocks_ + state.step_count * kBlock<T>);
     registers_ = reinterpret_cast<Register<T>*>(code_ + instructions_of(state.step_count));
   }
-  static constexpr int64_t instructions_of(int64_t steps) { return 3 * steps + 1; }  // load, compute, put; finish
+  // Loads are fetched; other steps load, compute and put; at last all is finished.
+  static constexpr int64_t instructions_of(int64_t steps) { return 3 * steps + 1; }
   static constexpr int64_t bytes_of(int64_t slots, int64_t steps) {
     return (slots + 1) * kTileLength * static_cast<int64_t>(sizeof(T)) +
            steps * (kBlock<T> * static_cast<int64_t>(sizeof(T)) + static_cast<int64_t>(sizeof(Register<T>))) +
@@ -261,6 +264,15 @@ class Machine {
       if (store(hazard.store).data == operand_of(call_, state_.first_input, state_.own_outputs, hazard.operand).data)
         early_[hazard.store] = false;
     }
+  }
+
+  // Whether store j, an early one, is written past the caches: it is not read again soon, and its lines are in none.
+  bool is_streamed(int j, int64_t start) const {
+    const T* const to = own_store(j);
+    if (!state_.is_large || reinterpret_cast<uintptr_t>(to + start) % sizeof(Vec<T>) != 0) return false;
+    for (int i = 0; i < state_.step_count; ++i)
+      if (state_.steps[i].op == TileOp::load && operand(state_.steps[i]).data == store(j).data) return false;
+    return true;
   }
 
   // Whether nothing goes through slots, so that a tile may have any length.
@@ -323,6 +335,9 @@ class Machine {
       at->args[0] = x;
       ++at;
     };
+    if (state_.is_large && in_place)
+      for (int i = 0; i < state_.step_count; ++i)
+        if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i].value);
     int held = kNone;  // the step whose result is in registers
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
@@ -349,7 +364,8 @@ class Machine {
       else
         continue;
       registers_[i].value = to;
-      emit(put<T, false>, to);
+      const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
+      emit(past_caches ? put<T, true> : put<T, false>, to);
     }
     at->run = finish<T>;
   }
@@ -450,6 +466,7 @@ void run_all(const Call& call, const State& state, int64_t start, int64_t count,
     machine.tile(start, n);
     start += n;
   }
+  if (state.is_large) finish_streams();
 }
 
 template <class T>
@@ -635,6 +652,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
   }
 
   state.slot_count = 0;
+  state.is_large = own_outputs == 0 && size >= kPastCaches;
   state.needs_no_slots = true;
   for (int i = 0; i < tile.step_count; ++i) {
     Step& s = state.steps[i];

@@ -140,6 +140,14 @@ void put(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, 
   go_on(at, i, a, b, c, d);
 }
 
+// Asks for what argument 0 will be some blocks later.
+template <class T>
+void fetch(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  constexpr int64_t ahead = 2048 / static_cast<int64_t>(sizeof(T)), line = 64 / static_cast<int64_t>(sizeof(T));
+  for (int64_t k = 0; k < kBlock<T>; k += line) prefetch(at->args[0].data + i + ahead + k);
+  go_on(at, i, a, b, c, d);
+}
+
 template <class T>
 void finish(const TileInstruction<T>*, int64_t, Vec<T>, Vec<T>, Vec<T>, Vec<T>) {}
 

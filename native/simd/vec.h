@@ -6,8 +6,9 @@
 //   Vec<T>   lanes · all · zero · from_bits · load (whole, or n lanes with a fill) · store (whole, or n lanes) · stream
 //            from / to (whole registers converted from and to f32, f64, i32, u8 arrays, saturating, NaN -> 0)
 //   Mask<T>  & | ~ · any · all
-//   + - * / unary - · fma · max min (NaN: unspecified operand) · sqrt abs floor ceil round trunc · == != < <= > >=
-//   select · hsum hmax hmin · bit_and bit_or bit_xor bit_andnot · shift_left shift_right (on the lanes' bits)
+//   + - * / unary - · fma · max min (a NaN in b is the result, one in a may be) · sqrt abs floor ceil round trunc · ==
+//   != < <= > >= select · hsum hmax hmin · bit_and bit_or bit_xor bit_andnot · shift_left shift_right (on the lanes'
+//   bits)
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -107,11 +108,11 @@ NABLA_INLINE void repeat(Body body) {
 // NaN-propagating extremes, as NumPy's maximum and minimum.
 template <class T>
 NABLA_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
-  return select(a != a, a, select(b != b, b, max(a, b)));
+  return select(a != a, a, max(a, b));
 }
 template <class T>
 NABLA_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) {
-  return select(a != a, a, select(b != b, b, min(a, b)));
+  return select(a != a, a, min(a, b));
 }
 
 // c - a*b
@@ -130,6 +131,13 @@ NABLA_INLINE Vec<T> copysign(Vec<T> a, Vec<T> b) {
 template <class T>
 NABLA_INLINE Mask<T> is_nan(Vec<T> a) {
   return a != a;
+}
+
+// Orders what `stream` has written before all that is written later.
+NABLA_INLINE void finish_streams() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
 }
 
 NABLA_INLINE void prefetch(const void* p) {

@@ -368,6 +368,29 @@ TEST_P(TileTest, SwapInPlace) {
   EXPECT_EQ(b.values(), av);
 }
 
+// What is larger than caches takes other stores, if it lies on the boundaries of registers and is no operand.
+TEST_P(TileTest, LargeOutputs) {
+  const int64_t n = (4 << 20) + 37;
+  Random random(5);
+  const std::vector<float> values = random.values<float>(n);
+  for (const int64_t offset : {0, 1}) {
+    for (const bool in_place : {false, true}) {
+      Array<float> x({n + 1}), y({n + 1});
+      std::copy(values.begin(), values.end(), x.data() + offset);
+      TileBuilder t(Dtype::f32, {n});
+      const int a = t.load(0);
+      t.store(t.op(TileOp::mul, t.op(TileOp::add, a, t.constant(1)), a));
+      Array<float>& to = in_place ? x : y;
+      const Ask ask{{to.strided({n}, {1}, offset)}, {x.strided({n}, {1}, offset)}, {}, t.tile()};
+      ASSERT_EQ(run_tile(ask).complaint, "");
+      int64_t wrong = 0;
+      for (int64_t i = 0; i < n; ++i) wrong += to[offset + i] != (values[i] + 1) * values[i];
+      EXPECT_EQ(wrong, 0) << "offset " << offset << ", in place " << in_place;
+      EXPECT_TRUE(to.memory.intact());
+    }
+  }
+}
+
 template <class T>
 void conversions(const Kernel& kernel) {
   const std::vector<T> x = {0,
