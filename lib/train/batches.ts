@@ -55,7 +55,9 @@ export async function runAhead<B, R>(
     signal?.throwIfAborted();
     for await (const batch of batches) {
       signal?.throwIfAborted();
-      running.push({ result: start(batch), batch });
+      const result = start(batch);
+      result.catch(() => {}); // it may fail before its turn to be awaited
+      running.push({ result, batch });
       if (running.length > ahead) await takeOldest();
     }
     while (running.length > 0) await takeOldest();
