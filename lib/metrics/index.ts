@@ -1,5 +1,5 @@
 /** `nabla/metrics`: how good a model is, in numbers that people read. */
-export { accuracy, binaryAccuracy } from "./accuracy.js";
+export { accuracy, binaryAccuracy, errorRate, topKAccuracy, type WeightOptions } from "./accuracy.js";
 export { confusionMatrix } from "./confusion.js";
 export {
   type CalibrationBin,

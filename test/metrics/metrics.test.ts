@@ -32,6 +32,33 @@ eachDevice("accuracy", () => {
   });
 });
 
+eachDevice("weighted metrics", () => {
+  const logits = tensor([
+    [0, 1, 2],
+    [5, 1, 2],
+    [0, 3, 2],
+    [1, 1, 0],
+  ]);
+  const labels = tensor([2, 1, 1, 1], { dtype: "i32" }); // right, wrong, right, wrong: of equals the first counts
+
+  it("count each example as often as its weight says: Σ w·[ŷ ≠ y] / Σ w", async () => {
+    const weights = [1, 100, 10, 1];
+    expect(await metrics.errorRate(logits, labels).item()).toBe(0.5);
+    expect(await metrics.errorRate(logits, labels, { weights }).item()).toBeCloseTo(101 / 112, 6);
+    expect(await metrics.accuracy(logits, labels, { weights }).item()).toBeCloseTo(11 / 112, 6);
+    expect(await metrics.binaryAccuracy([1, -1], [1, 1], { weights: [3, 1] }).item()).toBe(0.75);
+  });
+
+  it("of the k largest", async () => {
+    const top = (k: number, options = {}) => metrics.topKAccuracy(logits, labels, k, options).item();
+    expect(await top(1)).toBe(await metrics.accuracy(logits, labels).item());
+    expect(await top(2)).toBe(0.75);
+    expect(await top(3)).toBe(1);
+    expect(await top(2, { weights: [1, 7, 1, 1] })).toBeCloseTo(0.3, 6);
+    expect(await metrics.topKAccuracy([[Number.NaN, 1]], [0], 2).item()).toBe(0);
+  });
+});
+
 describe("accuracy refuses", () => {
   const labels = (shape: number[], dtype: Tensor["dtype"] = "i32") => zeros(shape, { dtype });
 
@@ -40,6 +67,8 @@ describe("accuracy refuses", () => {
     ["no column", () => metrics.accuracy(zeros([4]), labels([4])), "ERR_SHAPE", "metrics.binaryAccuracy"],
     ["labels [n, 1]", () => metrics.accuracy(zeros([4, 3]), labels([4, 1])), "ERR_SHAPE", "labels.reshape([4])"],
     ["one-hot labels", () => metrics.accuracy(zeros([4, 3]), zeros([4, 3])), "ERR_DTYPE", "labels.argmax(-1)"],
+    ["weights of others", () => metrics.errorRate(zeros([4, 3]), labels([4]), { weights: [1] }), "ERR_SHAPE", "weights [1]"],
+    ["more than there are", () => metrics.topKAccuracy(zeros([4, 3]), labels([4]), 4), "ERR_VALUE", "from 1 to 3"],
     ["[n, 1] against [n]", () => metrics.binaryAccuracy(zeros([4, 1]), zeros([4])), "ERR_SHAPE", "targets.reshape([4, 1])"],
   ])("%s", (_, run, code, mend) => {
     expect(run).toThrow(expect.objectContaining({ code, message: expect.stringContaining(mend) }));
