@@ -75,6 +75,8 @@ void Pool::resize(int threads) {
   workers_.clear();
   is_stopping_ = false;
   may_spin_ = threads <= available_processors();
+  share_count_ = std::max(threads, 1);
+  shares_ = std::make_unique<Share[]>(static_cast<size_t>(share_count_));
   workers_.reserve(static_cast<size_t>(threads));
   for (int i = 1; i < threads; ++i) {
     try {
@@ -99,15 +101,23 @@ bool Pool::spin(bool (*done)(const Pool&)) const {
   }
 }
 
-// Owns and does units until none are left; how many they were.
+bool Pool::has_units() const {
+  return std::any_of(shares_.get(), shares_.get() + share_count_, [](const Share& s) { return s.left.load() > 0; });
+}
+
+// Owns and does units until none are left, those of its own share first; how many they were.
 uint32_t Pool::work(int thread) {
   uint32_t count = 0;
-  uint32_t left = cursor_.load(std::memory_order_relaxed);
-  while (left > 0) {
-    if (!cursor_.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed)) continue;
-    body_(context_, units_ - left, thread);
-    ++count;
-    left = cursor_.load(std::memory_order_relaxed);
+  for (int i = 0; i < share_count_; ++i) {
+    Share& share = shares_[static_cast<size_t>((thread + i) % share_count_)];
+    uint32_t left = share.left.load(std::memory_order_relaxed);
+    while (left > 0) {
+      if (!share.left.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed))
+        continue;
+      body_(context_, share.end - left, thread);
+      ++count;
+      left = share.left.load(std::memory_order_relaxed);
+    }
   }
   return count;
 }
@@ -121,19 +131,19 @@ void Pool::finish(uint32_t count) {
 void Pool::serve(int thread) {
   lower_priority();
   const auto has_news = [](const Pool& pool) {
-    return pool.cursor_.load(std::memory_order_relaxed) > 0 || pool.is_stopping_.load(std::memory_order_relaxed);
+    return pool.has_units() || pool.is_stopping_.load(std::memory_order_relaxed);
   };
   while (!is_stopping_.load(std::memory_order_relaxed)) {
     finish(work(thread));
     if (spin(has_news)) continue;
     std::unique_lock<std::mutex> lock(mutex_);
     ++sleepers_;
-    work_.wait(lock, [this] { return cursor_.load() > 0 || is_stopping_.load(); });
+    work_.wait(lock, [this] { return has_units() || is_stopping_.load(); });
     --sleepers_;
   }
 }
 
-// Either a thread that is about to sleep sees the cursor, or this sees the sleeper: both orders are total.
+// Either a thread that is about to sleep sees the units, or this sees the sleeper: both orders are total.
 void Pool::wake(uint32_t count) {
   int asleep = sleepers_.load();
   if (asleep == 0) return;
@@ -146,9 +156,14 @@ void Pool::wake(uint32_t count) {
 void Pool::run(uint32_t units, Body body, void* context) {
   body_ = body;
   context_ = context;
-  units_ = units;
   undone_.store(units, std::memory_order_relaxed);
-  cursor_.store(units);
+  const auto count = static_cast<uint64_t>(share_count_);
+  for (uint64_t i = 0, start = 0, end; i < count; ++i, start = end) {
+    end = ((i + 1) * units + count - 1) / count;
+    Share& share = shares_[i];
+    share.end = static_cast<uint32_t>(end);
+    share.left.store(static_cast<uint32_t>(end - start));
+  }
   if (!workers_.empty()) wake(units - 1);
   finish(work(0));
   const auto is_done = [](const Pool& pool) { return pool.undone_.load(std::memory_order_acquire) == 0; };

@@ -1,12 +1,15 @@
 // The threads that compute: a fixed team that shares the units of one job at a time.
 //
-// A job is announced by setting `cursor_` to its number of units; whoever moves it down by one owns a unit and only
-// then looks at the job, which cannot change before all owned units are done. Between jobs threads spin for a moment,
-// since the next kernel is usually a microsecond away, and then sleep.
+// Each thread has a share of the units, the same part of every job, so that what it wrote in one is in its cache in the
+// next; whoever has done its own helps the others. A job is announced by setting how many units of each share are left;
+// whoever moves that down by one owns a unit and only then looks at the job, which cannot change before all owned units
+// are done. Between jobs threads spin for a moment, since the next kernel is usually a microsecond away, and then
+// sleep.
 #pragma once
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -40,6 +43,13 @@ class Pool {
   void set_active(bool active) { is_active_.store(active, std::memory_order_relaxed); }
 
  private:
+  // The units of one thread: those below `end` of which `left` are nobody's yet. All threads may fight for it.
+  struct alignas(64) Share {
+    std::atomic<uint32_t> left{0};
+    uint32_t end = 0;
+  };
+
+  bool has_units() const;
   void serve(int thread);
   uint32_t work(int thread);
   void wake(uint32_t count);
@@ -49,14 +59,15 @@ class Pool {
   std::vector<std::thread> workers_;
   bool may_spin_ = true;  // false where there are more threads than processors
 
-  // Each on a cache line of its own: all threads fight for the first two.
-  alignas(64) std::atomic<uint32_t> cursor_{0};  // units nobody owns yet
+  std::unique_ptr<Share[]> shares_;
+  int share_count_ = 0;
+
+  // Each on a cache line of its own: all threads fight for the first.
   alignas(64) std::atomic<uint32_t> undone_{0};  // units not finished
   alignas(64) std::atomic<int> sleepers_{0};
   std::atomic<bool> is_active_{false}, is_stopping_{false}, is_waiting_{false};
   Body body_ = nullptr;
   void* context_ = nullptr;
-  uint32_t units_ = 0;
 
   std::mutex mutex_;
   std::condition_variable work_, done_;

@@ -16,6 +16,7 @@ constexpr int64_t kRows = 120;       // block of A: with kDepth a quarter of L2
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
+constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
 constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
 constexpr int64_t kThin = 2;         // rows that have so little to do that they wait for B from memory
 template <class T>
@@ -226,6 +227,7 @@ class Task {
     // Where columns are neighbours in memory several strips are packed at once, along with it.
     const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
     const bool writes_runs = x_.c_cols.is_run(1);
+    const bool is_far = x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;  // what has long runs is large, mostly
     const bool is_thin = reads_b_in_place && writes_runs && rows <= kThin;
 
     const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
@@ -260,8 +262,9 @@ class Task {
           const int height = static_cast<int>(smaller(mr, rows - i));
           const TileKernel<T> kernel =
               is_wide ? wide_kernel_for<T>(height) : tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
-          const TileSource<T> source =
-              packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum} : TileSource<T>{a, a_rows + i, a_sum};
+          const int64_t* next = is_far && j == 0 && i + mr + height <= rows ? a_rows + i + mr : nullptr;
+          const TileSource<T> source = packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum, nullptr}
+                                             : TileSource<T>{a, a_rows + i, a_sum, next};
           const bool add = k0 > first;
           if (writes_runs)
             kernel(depth, source, strip, step, {c + c_cols[j], c_rows + i, static_cast<int>(width), add});

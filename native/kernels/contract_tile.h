@@ -23,11 +23,12 @@ struct TileTarget {
   bool add;  // to what is there, else overwrite
 };
 
-// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]].
+// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]. `next`, unless null, are R rows to be fetched for
+// the tile after this one.
 template <class T>
 struct TileSource {
   const T* a;
-  const int64_t *rows, *summed;
+  const int64_t *rows, *summed, *next;
 };
 
 constexpr int64_t kAhead = 16;  // rows of B that are fetched before their turn
@@ -44,16 +45,24 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   Vec<T> sum[R][V];
   for (int i = 0; i < R; ++i)
     for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>::zero();
+  constexpr int64_t line = 64 / sizeof(T);
   const int64_t* const end = from.summed + depth;
-  for (const int64_t* summed = from.summed; summed != end; ++summed, b += b_step) {
-    const int64_t k = *summed;
-    Vec<T> row[V];
-    for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
-    if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
-      for (int v = 0; v < V; ++v) prefetch(b + kAhead * b_step + v * lanes);
-    for (int i = 0; i < R; ++i) {
-      const Vec<T> x = Vec<T>::all(a[i][k]);
-      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
+  for (const int64_t* summed = from.summed; summed != end;) {
+    const int64_t* stop = end;
+    if (from.next != nullptr) {
+      for (int i = 0; i < R; ++i) prefetch(from.a + from.next[i] + *summed);
+      if (end - summed > line) stop = summed + line;
+    }
+    for (; summed != stop; ++summed, b += b_step) {
+      const int64_t k = *summed;
+      Vec<T> row[V];
+      for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
+      if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
+        for (int v = 0; v < V; ++v) prefetch(b + kAhead * b_step + v * lanes);
+      for (int i = 0; i < R; ++i) {
+        const Vec<T> x = Vec<T>::all(a[i][k]);
+        for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
+      }
     }
   }
   const int rest = to.cols - (V - 1) * lanes;  // of the last register

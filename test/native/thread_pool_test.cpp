@@ -1,6 +1,7 @@
 // The pool of threads: each unit is done once, by a thread of the team, whatever the sizes; idle threads sleep.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <ctime>
 #include <vector>
@@ -42,6 +43,29 @@ TEST_P(ThreadPool, DoesEachUnitOnce) {
     Count count(units, GetParam());
     count.run(pool);
     count.expect_each(1);
+  }
+}
+
+// While nobody is done nobody helps, so each unit is done by the thread whose share it is.
+TEST_P(ThreadPool, EachThreadBeginsWithItsShare) {
+  struct Begun {
+    std::atomic<int> count{0};
+    std::vector<int> by;
+  };
+  Pool pool(GetParam());
+  for (int job = 0; job < 20; ++job) {
+    Begun begun;
+    begun.by.assign(static_cast<size_t>(GetParam()), -1);
+    pool.run(
+        static_cast<uint32_t>(GetParam()),
+        [](void* context, uint32_t unit, int thread) {
+          auto& all = *static_cast<Begun*>(context);
+          all.by[unit] = thread;
+          ++all.count;
+          while (all.count < static_cast<int>(all.by.size())) std::this_thread::yield();
+        },
+        &begun);
+    for (int i = 0; i < GetParam(); ++i) EXPECT_EQ(begun.by[static_cast<size_t>(i)], i);
   }
 }
 
