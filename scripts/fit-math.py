@@ -72,10 +72,12 @@ for name, degree in (("sin f32", 2), ("sin f64", 5)):
 for name, degree in (("cos f32", 2), ("cos f64", 5)):
     show(name, *remez(c, lambda z: z**2 + tiny, 0, quarter, degree))
 
-# erf(x)/x − 1 in x² on |x| ≤ 1; erfc(x)·exp(x²) in t = (x − 2)/(x + 2) beyond, absolute after the factor exp(−x²)
+# erf(x)/x − 1 in x² for |x| ≤ 1. Beyond, f32: log₂ erfc(x), and 2ʳ, |r| ≤ ½, to raise it by; f64: erfc(x)·exp(x²) in
+# t = (x − 2)/(x + 2), absolute after the factor exp(−x²).
 e = lambda z: erf(sqrt(z)) / sqrt(z) - 1 if z > mpf(10) ** -40 else 2 / sqrt(pi) - 1
 for name, degree in (("erf near f32", 6), ("erf near f64", 11)):
     show(name, *remez(e, lambda z: mpf(1), 0, 1, degree))
+show("erf far f32", *remez(lambda x: log(erfc(x), 2), lambda x: erfc(x) * log(mpf(2)) / erf(x), 1, 4, 6))
+show("exp2 f32", *remez(lambda r: 2**r, lambda r: 2**-r, mpf("-0.5"), mpf("0.5"), 5))
 g = lambda t: erfc(2 * (1 + t) / (1 - t)) * exp((2 * (1 + t) / (1 - t)) ** 2)
-for name, degree, top in (("erf far f32", 6, 4), ("erf far f64", 13, 6)):
-    show(name, *remez(g, lambda t: exp(-(2 * (1 + t) / (1 - t)) ** 2) if t < 1 else 0, mpf(-1) / 3, mpf(top - 2) / (top + 2), degree))
+show("erf far f64", *remez(g, lambda t: exp(-(2 * (1 + t) / (1 - t)) ** 2) if t < 1 else 0, mpf(-1) / 3, mpf(4) / 8, 13))
