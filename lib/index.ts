@@ -15,11 +15,23 @@ export {
   ValueError,
 } from "./base/errors.js";
 export * as data from "./data/index.js";
-export { ArrayDataset, DataLoader, Dataset, datasets, type LabeledBatch, split } from "./data/index.js";
+export {
+  ArrayDataset,
+  DataLoader,
+  Dataset,
+  datasets,
+  kFold,
+  type LabeledBatch,
+  StreamDataset,
+  samplers,
+  split,
+  splitSources,
+} from "./data/index.js";
 export { diagnose } from "./diagnose/index.js";
 export * as losses from "./losses/index.js";
 export * as metrics from "./metrics/index.js";
 export * as nn from "./nn/index.js";
+export { impute, normalize } from "./nn/index.js";
 export * as optim from "./optim/index.js";
 export * as plot from "./plot/index.js";
 export { Profile, type ProfileRow, profile, type Stats, stats } from "./profile/index.js";

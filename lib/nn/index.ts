@@ -50,6 +50,15 @@ export {
   rmsNorm,
 } from "./norm.js";
 export { adaptiveAvgPool2d, adaptiveMaxPool2d, avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d } from "./pooling.js";
+export {
+  type FitData,
+  Impute,
+  type ImputeOptions,
+  impute,
+  Normalize,
+  type NormalizeOptions,
+  normalize,
+} from "./preprocessing.js";
 export { Sequential, sequential } from "./sequential.js";
 export type { StateDict } from "./state.js";
 export { flatten, identity, unflatten } from "./stateless.js";
