@@ -10,8 +10,7 @@
 namespace nabla {
 namespace {
 
-constexpr auto kSpin = std::chrono::microseconds(20);  // the conductor's, before it sleeps
-constexpr auto kIdle = std::chrono::seconds(5);        // until large memory that runs share goes back
+constexpr auto kIdle = std::chrono::seconds(5);  // until large memory that runs share goes back
 constexpr size_t kLargeMemory = size_t(64) << 20;
 constexpr double kShort = 60'000;  // estimated nanoseconds of a program that may be run where it is submitted
 
@@ -219,8 +218,7 @@ void Engine::execute(Queue& queue, Run run) {
 void Engine::conduct() {
   lower_priority();
   for (;;) {
-    const auto start = std::chrono::steady_clock::now();
-    while (ready_count_.load(std::memory_order_relaxed) == 0 && std::chrono::steady_clock::now() - start < kSpin) {
+    for (Spin spin; ready_count_.load(std::memory_order_relaxed) == 0 && spin.once();) {
     }
     std::shared_ptr<Queue> queue;
     Run run;

@@ -7,8 +7,9 @@
 namespace nabla {
 namespace {
 
-constexpr double kSerial = 4000;  // nanoseconds of work below which waking others costs more than it saves
-constexpr double kUnit = 2000;    // nanoseconds that a unit takes at least, if tasks are small
+constexpr double kSerial = 4000;         // nanoseconds of work below which waking others costs more than it saves
+constexpr double kUnit = 2000;           // nanoseconds that a unit takes at least, if tasks are small
+constexpr double kWorthWaking = 25'000;  // nanoseconds of a program below which threads that sleep would come too late
 constexpr int64_t kMaxUnits = int64_t(1) << 20;
 
 // All tasks of one phase, `stride` of them to a unit.
@@ -88,9 +89,8 @@ std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<S
     return RunFailure{RunFailure::Code::out_of_memory, 0, -1, static_cast<double>(needs.total()), 0};
   }
   save_states(program, storages);
-  pool_.set_active(true);
+  wakes_ = program.nanoseconds() > kWorthWaking;
   std::optional<RunFailure> failure = walk(program, uniforms, is_cancelled, timings);
-  pool_.set_active(false);
   if (failure) restore_states(program, storages);
   return failure;
 }
@@ -162,7 +162,7 @@ bool Interpreter::call(const Instruction& ins, RunFailure& failure) {
       pool_.run(
           units,
           [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); },
-          &job);
+          &job, wakes_);
     }
   }
   failure.value = report.value;

@@ -53,6 +53,7 @@ class Interpreter {
   Pool pool_;
   Block arena_, workspace_, scratch_, saved_;
   size_t scratch_stride_ = 0;
+  bool wakes_ = true;         // whether threads that sleep are worth waking for this program
   std::vector<char*> bases_;  // of the buffers
 };
 

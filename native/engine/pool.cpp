@@ -25,8 +25,9 @@ namespace nabla {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kActiveSpin = std::chrono::microseconds(100);
-constexpr auto kIdleSpin = std::chrono::microseconds(20);
+constexpr auto kSpin = std::chrono::microseconds(100);
+constexpr auto kSelfish = std::chrono::microseconds(20);  // of those, the first, in which the next kernel mostly comes
+constexpr int kPauses = 32;                               // between two looks at the clock
 
 void pause() {
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
@@ -87,18 +88,21 @@ void Pool::resize(int threads) {
   }
 }
 
+bool Spin::once() {
+  pause();
+  if (++rounds_ % kPauses != 0) return true;
+  if (rounds_ == kPauses) start_ = Clock::now();
+  const auto waited = Clock::now() - start_;
+  if (waited > kSelfish) std::this_thread::yield();
+  return waited < kSpin;
+}
+
 // Waits for a moment; true as soon as `done` is.
 bool Pool::spin(bool (*done)(const Pool&)) const {
-  if (!may_spin_) return done(*this);
-  const auto start = Clock::now();
-  for (;;) {
-    for (int i = 0; i < 32; ++i) {
-      if (done(*this)) return true;
-      pause();
-    }
-    const auto limit = is_active_.load(std::memory_order_relaxed) ? kActiveSpin : kIdleSpin;
-    if (Clock::now() - start > limit) return false;
-  }
+  Spin spin;
+  while (!done(*this))
+    if (!may_spin_ || !spin.once()) return false;
+  return true;
 }
 
 bool Pool::has_units() const {
@@ -153,7 +157,7 @@ void Pool::wake(uint32_t count) {
   for (; asleep > 0 && count > 0; --asleep, --count) work_.notify_one();
 }
 
-void Pool::run(uint32_t units, Body body, void* context) {
+void Pool::run(uint32_t units, Body body, void* context, bool wakes) {
   body_ = body;
   context_ = context;
   undone_.store(units, std::memory_order_relaxed);
@@ -164,7 +168,7 @@ void Pool::run(uint32_t units, Body body, void* context) {
     share.end = static_cast<uint32_t>(end);
     share.left.store(static_cast<uint32_t>(end - start));
   }
-  if (!workers_.empty()) wake(units - 1);
+  if (wakes && !workers_.empty()) wake(units - 1);
   finish(work(0));
   const auto is_done = [](const Pool& pool) { return pool.undone_.load(std::memory_order_acquire) == 0; };
   if (is_done(*this) || spin(is_done)) return;

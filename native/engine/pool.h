@@ -3,10 +3,11 @@
 // Each thread has a share of the units, the same part of every job, so that what it wrote in one is in its cache in the
 // next; whoever has done its own helps the others. A job is announced by setting how many units of each share are left;
 // whoever moves that down by one owns a unit and only then looks at the job, which cannot change before all owned units
-// are done. Between jobs threads spin for a moment, since the next kernel is usually a microsecond away, and then
-// sleep.
+// are done. Between jobs threads spin for a moment, since the next kernel is usually a microsecond away, give way to
+// whoever else wants their processor, and then sleep.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -21,6 +22,17 @@ int available_processors();
 
 // Lets the calling thread give way to others of the process, so that a busy pool does not stall the event loop.
 void lower_priority();
+
+// Lets the processor rest for a moment, and every few of them lets other threads have it: once around a waiting loop.
+class Spin {
+ public:
+  // False when it has been long enough that sleeping is better.
+  bool once();
+
+ private:
+  int rounds_ = 0;
+  std::chrono::steady_clock::time_point start_;
+};
 
 class Pool {
  public:
@@ -37,10 +49,8 @@ class Pool {
 
   // Calls body(context, unit, thread) for each unit below `units`, on all threads, and returns when all are done.
   // `thread` is below `threads()`, the caller being thread 0. Bodies must not throw.
-  void run(uint32_t units, Body body, void* context);
-
-  // While active, idle threads spin longer before they sleep.
-  void set_active(bool active) { is_active_.store(active, std::memory_order_relaxed); }
+  // Threads that sleep take part if `wakes`; those that spin always do.
+  void run(uint32_t units, Body body, void* context, bool wakes = true);
 
  private:
   // The units of one thread: those below `end` of which `left` are nobody's yet. All threads may fight for it.
@@ -65,7 +75,7 @@ class Pool {
   // Each on a cache line of its own: all threads fight for the first.
   alignas(64) std::atomic<uint32_t> undone_{0};  // units not finished
   alignas(64) std::atomic<int> sleepers_{0};
-  std::atomic<bool> is_active_{false}, is_stopping_{false}, is_waiting_{false};
+  std::atomic<bool> is_stopping_{false}, is_waiting_{false};
   Body body_ = nullptr;
   void* context_ = nullptr;
 

@@ -84,13 +84,18 @@ struct Tasks {
   int64_t framing, rows, main;
 };
 
+// Of a row of pixels.
+template <class T>
+double row_nanoseconds(const Few& f) {
+  return kNanoseconds * static_cast<double>(ceil_div(f.out[1], Vec<T>::lanes) * f.taps * f.few);
+}
+
 template <class T>
 Tasks tasks_of(Pass pass, const Few& f) {
   Tasks t{};
   t.images = larger(1, kFrameTask / larger(1, f.image));
   t.framing = ceil_div(f.n, t.images) + 1;  // the last turns the filters round
-  const double row = kNanoseconds * static_cast<double>(ceil_div(f.out[1], Vec<T>::lanes) * f.taps * f.few);
-  t.rows = larger(1, pieces_per_task(row));
+  t.rows = larger(1, pieces_per_task(row_nanoseconds<T>(f)));
   if (pass == Pass::filter_grad) t.rows = larger(t.rows, ceil_div(f.rows(), kMostChunks));
   t.main = ceil_div(f.rows(), t.rows);
   return t;
@@ -302,7 +307,7 @@ void plan_typed(Pass pass, const Few& f, const Call& call, Plan& plan) {
   plan.workspace = layout.frames + layout.other + layout.partials;
   plan.scratch = own_scratch<T>(pass, f) + (call.tile ? tile_scratch(call) : 0);
   plan.state = call.tile ? tile_state_size(call) : 0;
-  plan.grain = static_cast<int64_t>(kTaskNanoseconds);
+  plan.grain = static_cast<int64_t>(row_nanoseconds<T>(f) * static_cast<double>(smaller(tasks.rows, f.rows())));
 }
 
 template <class T>
