@@ -190,19 +190,25 @@ void reduce_row(const Geometry& g, const T* x, const T* other, int64_t i, T* y) 
   });
 }
 
-// scatter, average_grad of n windows; `apart`: they do not overlap, so that what they spread is written, not added.
-template <Pool kind, int k, bool apart, class T>
+// How windows spread what they have: those that overlap add it, others write it, past the caches if that is large.
+enum class Spread { added, written, streamed };
+
+// scatter, average_grad of n windows.
+template <Pool kind, int k, Spread spread, class T>
 void spread_run(const T* x, const T* gy, int64_t advance, const Cells& cells, T divisor, int64_t n, int64_t channels,
                 T* gx) {
   const auto begin = [&](int64_t p) {
     if constexpr (kind == Pool::scatter) fetch_below(x + p * advance, cells);
-    fetch_below(gx + p * advance, cells);
+    if constexpr (spread != Spread::streamed) fetch_below(gx + p * advance, cells);
   };
   each_register<T>(n, channels, begin, [&](int64_t p, int64_t c, auto some) {
     const int64_t corner = p * advance + c;
     const auto put = [&](int64_t cell, Vec<T> value) {
       T* to = gx + corner + cell;
-      store(to, apart ? value : load(to, some) + value, some);
+      if constexpr (spread == Spread::streamed)
+        value.stream(to);
+      else
+        store(to, spread == Spread::written ? value : load(to, some) + value, some);
     };
     const Vec<T> incoming = load(gy + p * cells.step + c, some);
     if constexpr (kind == Pool::scatter) {
@@ -220,11 +226,15 @@ void spread_run(const T* x, const T* gy, int64_t advance, const Cells& cells, T 
   });
 }
 
-// scatter, average_grad: `channels` channels of an image, to whose first all arguments point.
+// scatter, average_grad: `channels` channels of an image, to whose first all arguments point; `outlives`: the images
+// are larger than caches, and not read again by the task.
 template <Pool kind, class T>
-void spread_image(const Geometry& g, const T* x, const T* gy, int64_t channels, T* gx) {
+void spread_image(const Geometry& g, const T* x, const T* gy, int64_t channels, T* gx, bool outlives) {
   const bool apart = g.stride[0] >= g.window[0] && g.stride[1] >= g.window[1];
   const bool covers_rows = apart && g.stride[1] == g.window[1] && g.pad[1] == 0 && g.ow * g.stride[1] == g.w;
+  constexpr int64_t lanes = Vec<T>::lanes;
+  const bool streamed = outlives && covers_rows && g.c % lanes == 0 && channels % lanes == 0 &&
+                        reinterpret_cast<uintptr_t>(gx) % sizeof(Vec<T>) == 0;
   int64_t done = 0;  // rows of gx that have been zeroed, or covered
   const auto zero_to = [&](int64_t row) {
     for (; done < row; ++done) {
@@ -245,14 +255,17 @@ void spread_image(const Geometry& g, const T* x, const T* gy, int64_t channels, 
       if (cells.columns == 0) return;
       const int64_t corner = (rows.first * g.w + columns.first) * g.c;
       by_square(cells, [&](auto k) {
-        const auto run =
-            apart ? spread_run<kind, decltype(k)::value, true, T> : spread_run<kind, decltype(k)::value, false, T>;
+        constexpr int side = decltype(k)::value;
+        const auto run = streamed ? spread_run<kind, side, Spread::streamed, T>
+                         : apart  ? spread_run<kind, side, Spread::written, T>
+                                  : spread_run<kind, side, Spread::added, T>;
         run(x ? x + corner : nullptr, gy + (i * g.ow + j) * g.c, g.stride[1] * g.c, cells,
             static_cast<T>(divisor_of(g, cells)), count, channels, gx + corner);
       });
     });
   }
   zero_to(g.h);
+  if (streamed) finish_streams();
 }
 
 // How results are cut: rows of them, or images by blocks of channels.
@@ -344,7 +357,8 @@ void run_typed(const Call& call, const Work& work) {
                     from = work.task % blocks * cut.channels;
       const T* x = kind == Pool::scatter ? input(0) + n * image + from : nullptr;
       spread_image<kind, T>(g, x, input(kind == Pool::scatter ? 1 : 0) + n * g.oh * g.ow * g.c + from,
-                            smaller(cut.channels, g.c - from), output + n * image + from);
+                            smaller(cut.channels, g.c - from), output + n * image + from,
+                            !call.tile && g.n * image >= kPastCaches);
       if (!cut.finishes_inline) return;
       start = n * image;
       count = image;

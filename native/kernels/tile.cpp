@@ -16,7 +16,6 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int kNone = -1;
-constexpr int64_t kPastCaches = 4 << 20;  // elements: what is larger is fetched ahead, and written past the caches
 constexpr int64_t kLongRow = 128;         // rows from this length on are worth cutting tiles at their ends
 
 // How an operand is brought into a register.

@@ -8,6 +8,8 @@ namespace nabla::NABLA_ISA {
 
 // Most elements that `tile_eval` computes at once.
 constexpr int kTileLength = 512;
+// Elements from which on no cache holds an operand: it is fetched ahead, or written past the caches.
+constexpr int64_t kPastCaches = 4 << 20;
 
 // One sentence on what is wrong with a call's tile, or null. A kernel that uses the tile as its epilogue has
 // `own_inputs` inputs for itself and own_outputs = 1: tile operand 0 is outputs[0], operand k is

@@ -165,6 +165,14 @@ TEST_P(PoolTest, Average) {
     }
 }
 
+// Images larger than caches, whose gradients are written past them.
+TEST_P(PoolTest, LargeImages) {
+  const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+  const Geometry g = {4, 128, 128, 64, 64, 64, 2, 2, 2, 2, 0, 0};
+  maximum<float>(by_name, g, false);
+  average<float>(by_name, g, false);
+}
+
 // y = relu(2·own + 1), for kernels that write rows, whole images, and images cut by channels.
 TEST_P(PoolTest, Epilogue) {
   const auto expect = [&](const char* name, const Geometry& g, bool to_image, std::vector<double> attrs, int inputs) {
