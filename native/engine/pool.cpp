@@ -25,9 +25,12 @@ namespace nabla {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kSpin = std::chrono::microseconds(100);
-constexpr auto kSelfish = std::chrono::microseconds(20);  // of those, the first, in which the next kernel mostly comes
-constexpr int kPauses = 32;                               // between two looks at the clock
+constexpr auto kSpin = std::chrono::microseconds(200);
+constexpr auto kAlone = std::chrono::microseconds(20);       // its beginning, in which the next kernel mostly comes
+constexpr auto kTimeSlice = std::chrono::microseconds(500);  // who is away for so long has met one that computes
+constexpr int kCautious = 64;                                // waits that are cut short after that
+constexpr int kPauses = 32;                                  // between two looks at the clock
+std::atomic<int> cautious{0};
 
 void pause() {
 #if defined(_MSC_VER) && (defined(_M_X64) || defined(_M_IX86))
@@ -88,13 +91,21 @@ void Pool::resize(int threads) {
   }
 }
 
+// The processor is offered to others, as the event loop may be waiting for it. Where they compute, that costs a time
+// slice, whereas who sleeps is let in as soon as there is work.
 bool Spin::once() {
   pause();
   if (++rounds_ % kPauses != 0) return true;
   if (rounds_ == kPauses) start_ = Clock::now();
-  const auto waited = Clock::now() - start_;
-  if (waited > kSelfish) std::this_thread::yield();
-  return waited < kSpin;
+  const auto now = Clock::now();
+  if (now - start_ < kAlone) return true;
+  if (cautious.load(std::memory_order_relaxed) > 0) {
+    cautious.fetch_sub(1, std::memory_order_relaxed);
+    return false;
+  }
+  std::this_thread::yield();
+  if (Clock::now() - now > kTimeSlice) cautious.store(kCautious, std::memory_order_relaxed);
+  return now - start_ < kSpin;
 }
 
 // Waits for a moment; true as soon as `done` is.

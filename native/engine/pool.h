@@ -3,8 +3,8 @@
 // Each thread has a share of the units, the same part of every job, so that what it wrote in one is in its cache in the
 // next; whoever has done its own helps the others. A job is announced by setting how many units of each share are left;
 // whoever moves that down by one owns a unit and only then looks at the job, which cannot change before all owned units
-// are done. Between jobs threads spin for a moment, since the next kernel is usually a microsecond away, give way to
-// whoever else wants their processor, and then sleep.
+// are done. Between jobs threads spin for a moment, since the next kernel is usually a microsecond away, and then
+// sleep.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -23,10 +23,10 @@ int available_processors();
 // Lets the calling thread give way to others of the process, so that a busy pool does not stall the event loop.
 void lower_priority();
 
-// Lets the processor rest for a moment, and every few of them lets other threads have it: once around a waiting loop.
+// Waiting awake, for a moment.
 class Spin {
  public:
-  // False when it has been long enough that sleeping is better.
+  // Lets the processor rest for a moment; false when it has been long enough that sleeping is better.
   bool once();
 
  private:
