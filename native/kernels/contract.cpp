@@ -15,6 +15,8 @@ constexpr int64_t kDepth = 512;      // slice of k
 constexpr int64_t kRows = 120;       // block of A: with kDepth a quarter of L2
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
+constexpr int64_t kSmall = 1 << 16;  // elements of C that stay in L2
+constexpr int64_t kWhole = 1 << 17;  // elements of A that do, almost
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
 constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
 constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
@@ -114,13 +116,26 @@ Cut cut_of(const Job& job, const Call& call) {
   cut.depth = cut.k == 0 ? 1 : balanced(cut.k, kDepth, 8);
   cut.rows = balanced(cut.m, kRows / mr * mr, mr);
   cut.cols = balanced(cut.n, kCols, nr);
+  const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
+  const int64_t strips = ceil_div(cut.n, nr);
+  // A long sum over a small result is cut along k alone, so that both operands are read once and C stays in L2.
+  const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kTasks * kDepth;
+  // Where A fits L2 a task packs its own columns of B: nobody waits for packing, nothing goes through another cache.
+  const bool takes_all_rows =
+      !is_read_in_place && cut.m * cut.depth <= kWhole &&
+      (job.parts * job.batch * strips >= kTasks || cost_of(cut.m, nr, cut.k) <= 2 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
   const int64_t fewest_rows = cut.swapped ? cut.rows : 4 * mr;
-  while (tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
-    if (cut.rows > fewest_rows)
+  int64_t fewest_cols = cut.m > kThin ? 4 * nr : 2 * kWide<T>;  // long pieces of B's rows are read best
+  if (is_long || takes_all_rows) {
+    cut.rows = round_up(cut.m, mr);
+    fewest_cols = 2 * nr;
+  }
+  while (!is_long && tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
+    if (cut.rows > fewest_rows && !takes_all_rows)
       cut.rows = round_up(cut.rows / 2, mr);
-    else if (cut.cols > (cut.m > kThin ? 4 * nr : 2 * kWide<T>))  // long pieces of B's rows are read best
+    else if (cut.cols > fewest_cols)
       cut.cols = round_up(cut.cols / 2, nr);
     else
       break;
@@ -134,15 +149,17 @@ Cut cut_of(const Job& job, const Call& call) {
     const int64_t wanted = smaller(ceil_div(kTasks, tasks()), static_cast<int64_t>(total / kTaskNanoseconds));
     cut.splits = larger(1, smaller(wanted, cut.k / (2 * cut.depth)));
   }
-  cut.split_depth = round_up(ceil_div(larger(cut.k, 1), cut.splits), cut.depth);
+  cut.split_depth = ceil_div(larger(cut.k, 1), cut.splits);
+  if (cut.splits > 1) cut.depth = balanced(cut.split_depth, kDepth, 8);
+  cut.split_depth = round_up(cut.split_depth, cut.depth);
   cut.splits = ceil_div(larger(cut.k, 1), cut.split_depth);
 
   const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
   const int64_t k_blocks = ceil_div(cut.k, cut.depth);
-  const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   cut.packs_ahead = cut.k > 0 && !is_read_in_place && tasks() > copies_of_b * cut.col_blocks;
   if (cut.packs_ahead) {
-    cut.pack_tasks = copies_of_b * k_blocks * ceil_div(ceil_div(cut.n, nr), kPackStrips);
+    cut.pack_cols = smaller(kPackStrips * nr, cut.cols);
+    cut.pack_tasks = copies_of_b * k_blocks * ceil_div(cut.n, cut.pack_cols);
     cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
   }
   if (cut.splits > 1) cut.partial_bytes = aligned(static_cast<size_t>(cut.splits * job.output_size) * sizeof(T));
@@ -190,13 +207,11 @@ class Task {
   }
 
   void pack() {
-    const int64_t groups = ceil_div(ceil_div(cut_.n, nr), kPackStrips);
-    const int64_t group = place_.task % groups, rest = place_.task / groups;
-    const int64_t k_blocks = ceil_div(cut_.k, cut_.depth);
-    const int64_t k0 = rest % k_blocks * cut_.depth, copy = rest / k_blocks;
-    const int64_t j0 = group * kPackStrips * nr;
+    const int64_t k_blocks = ceil_div(cut_.k, cut_.depth), groups = ceil_div(cut_.n, cut_.pack_cols);
+    const int64_t k0 = place_.task % k_blocks * cut_.depth, rest = place_.task / k_blocks;
+    const int64_t j0 = rest % groups * cut_.pack_cols, copy = rest / groups;
     if (j0 >= n_ || k0 >= k_) return;
-    const int64_t depth = smaller(cut_.depth, k_ - k0), count = smaller(kPackStrips * nr, n_ - j0);
+    const int64_t depth = smaller(cut_.depth, k_ - k0), count = smaller(cut_.pack_cols, n_ - j0);
     int64_t *cols = offsets_, *sum = cols + kPackStrips * nr;
     fill_offsets(x_.b_cols, j0, count, cols);
     fill_offsets(x_.b_sum, k0, depth, sum);
@@ -208,10 +223,10 @@ class Task {
     int64_t t = place_.task;
     const int64_t split = t % cut_.splits;
     t /= cut_.splits;
-    const int64_t j0 = t % cut_.col_blocks * cut_.cols;
-    t /= cut_.col_blocks;
     const int64_t i0 = t % cut_.row_blocks * cut_.rows;
-    const int64_t batch = t / cut_.row_blocks % job_.batch;
+    t /= cut_.row_blocks;
+    const int64_t j0 = t % cut_.col_blocks * cut_.cols;  // slower, as in packing: a thread reads what it packed
+    const int64_t batch = t / cut_.col_blocks % job_.batch;
     if (i0 >= m_ || j0 >= n_) return;
     const int64_t rows = smaller(cut_.rows, m_ - i0), cols = smaller(cut_.cols, n_ - j0);
     const T* a = a_ + x_.a_offset + batch * x_.a_batch;

@@ -58,6 +58,7 @@ struct Cut {
   int64_t rows, cols, depth;  // a task's block of C, and the slice of k that is packed at once
   int64_t row_blocks, col_blocks;
   int64_t splits, split_depth;  // of k
+  int64_t pack_cols;            // columns of B that a packing task takes
   bool packs_ahead;             // B is packed once, before, because several row blocks read it
   bool finishes_inline;         // a task runs the epilogue on what it has just written
   int64_t pack_tasks, multiply_tasks, finish_tasks;

@@ -9,6 +9,8 @@
 
 namespace nabla::NABLA_ISA {
 
+constexpr int64_t kPackAhead = 8;  // rows that are fetched before they are packed
+
 // to[k·width + i] = x[free[i] + summed[k]] for i < count; lanes count ≤ i < width hold finite numbers where x does. A
 // strip narrower than kBlock may spill up to kBlock elements behind its end.
 template <class T>
@@ -72,9 +74,11 @@ static void pack_strips(const T* x, const int64_t* free, int64_t count, const in
     return;
   }
   // Row by row, as memory runs.
+  constexpr int64_t line = 64 / sizeof(T);
   const int64_t whole = count / width * width, rest = count - whole, step = round_up(rest, lanes);
   for (int64_t k = 0; k < depth; ++k) {
-    const T* p = x + free[0] + summed[k];
+    const T *p = x + free[0] + summed[k], *ahead = x + free[0] + summed[smaller(k + kPackAhead, depth - 1)];
+    for (int64_t j = 0; j < count; j += line) prefetch(ahead + j);
     T* q = to + k * width;
     for (int64_t j = 0; j < whole; j += width, q += width * depth)
       for (int i = 0; i < width; i += lanes) Vec<T>::load(p + j + i).store(q + i);

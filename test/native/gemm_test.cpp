@@ -97,9 +97,9 @@ TEST_P(GemmTest, LayoutsF64) { layouts<double>(kernel("gemm")); }
 // Several blocks in every direction, and sums long enough to be split.
 template <class T>
 void large(const Kernel& kernel) {
-  const int64_t shapes[][3] = {{251, 67, 257}, {122, 1031, 255}, {121, 523, 259}, {25, 6, 10007},
-                               {7, 5, 5003},   {512, 10, 128},   {10, 512, 128},  {1, 700, 600},
-                               {700, 1, 600},  {150, 16, 3001},  {128, 120, 400}, {2, 2049, 300}};
+  const int64_t shapes[][3] = {{251, 67, 257},  {122, 1031, 255}, {121, 523, 259}, {25, 6, 10007}, {7, 5, 5003},
+                               {512, 10, 128},  {10, 512, 128},   {1, 700, 600},   {700, 1, 600},  {150, 16, 3001},
+                               {128, 120, 400}, {2, 2049, 300},   {230, 540, 70},  {180, 40, 8199}};
   for (const auto& s : shapes)
     for (bool backwards : {false, true})
       expect_product<T>(kernel, backwards ? Layout::columns : Layout::rows, Layout::rows, 1, s[0], s[1], s[2],
