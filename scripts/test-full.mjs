@@ -64,6 +64,7 @@ const stages = {
   "npm test on other instruction sets": { commands: () => isas().map((isa) => [{ NABLA_ISA: isa }, "npm", "test"]) },
   "npm test on one thread": { commands: () => [[{ NABLA_THREADS: "1" }, "npm", "test"]] },
   "long lifetimes": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/runtime/lifetimes.test.ts"]] },
+  "trainings killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/train/resume.test.ts"]] },
   "fuzzing of the validator of programs": {
     needs: ["clang++-19"],
     commands: () => {

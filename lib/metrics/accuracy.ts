@@ -8,12 +8,15 @@ import { arange, type Tensor, where } from "../tensor/index.js";
 export interface WeightOptions {
   /** How much each example counts, [...] as the labels: Σ w·[right] / Σ w. Default 1. */
   weights?: TensorLike;
+  /** Whether it counts at all, [...] as the labels. Default: all do. */
+  mask?: TensorLike;
 }
 
 /** Mean of what is right, weighted. */
-function fraction(op: string, isRight: Tensor, { weights }: WeightOptions): Tensor {
-  if (weights === undefined) return isRight.mean();
-  const w = asTensor(op, weights).cast("f32");
+function fraction(op: string, isRight: Tensor, { weights, mask }: WeightOptions): Tensor {
+  const given = [weights, mask].filter((x) => x !== undefined).map((x) => asTensor(op, x).cast("f32"));
+  if (given.length === 0) return isRight.mean();
+  const w = given.reduce((a, b) => a.mul(b));
   if (!sameShape(w.shape, isRight.shape)) {
     throw new ShapeError(`${op}: weights ${format(w.shape)} do not fit labels ${format(isRight.shape)}; give one for each`, {
       op,

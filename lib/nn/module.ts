@@ -153,7 +153,7 @@ export abstract class Module<Args extends readonly unknown[] = [x: Tensor], Resu
    * @throws FormatError, ShapeError or DTypeError naming file and tensors; the model is unchanged then.
    */
   async load(path: string, { strict = true }: { strict?: boolean } = {}): Promise<void> {
-    const state = await readState(path);
+    const { state } = await readState(path);
     assignState({ op: "load", file: path }, this.#state(), state, strict);
   }
 

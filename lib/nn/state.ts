@@ -11,7 +11,7 @@ import { assignAll, type DType, Tensor, tensor, type Variable } from "../tensor/
 export type StateDict = Record<string, Tensor>;
 
 /** An array read from a file: a tensor still to be made. */
-interface HostArray {
+export interface HostArray {
   readonly shape: Shape;
   readonly dtype: DType;
   readonly data: TypedArray;
@@ -87,21 +87,21 @@ function list(title: string, entries: readonly string[]): string[] {
 /** A name as messages print it; one from a hostile file may be long. */
 const quote = (name: string): string => JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 
-/** Writes tensors to a safetensors file, which appears whole or not at all. */
-export async function writeState(path: string, state: Readonly<StateDict>): Promise<void> {
+/** Writes tensors, and text beside them, to a safetensors file, which appears whole or not at all. */
+export async function writeState(path: string, state: Readonly<StateDict>, metadata?: Readonly<Record<string, string>>): Promise<void> {
   const entries = Object.entries(state).map(async ([name, x]) => [name, encodeElements(x.dtype, x.shape, await x.data())] as const);
-  await writeFileAtomic(path, encodeSafetensors(await Promise.all(entries)));
+  await writeFileAtomic(path, encodeSafetensors(await Promise.all(entries), metadata));
 }
 
-/** The arrays of a safetensors file. @throws FormatError naming file and tensor if the file is broken. */
-export async function readState(path: string): Promise<Map<string, HostArray>> {
+/** The arrays of a safetensors file, and the text beside them. @throws FormatError naming file and tensor if the file is broken. */
+export async function readState(path: string): Promise<{ state: Map<string, HostArray>; metadata: Readonly<Record<string, string>> }> {
   const bytes = await readFile(path);
   const state = new Map<string, HostArray>();
-  const { tensors } = inFile(path, "", () => parseSafetensors(bytes));
+  const { tensors, metadata } = inFile(path, "", () => parseSafetensors(bytes));
   for (const [name, raw] of tensors) {
     state.set(name, { shape: raw.shape, ...inFile(path, `tensor ${quote(name)}: `, () => decodeElements(raw)) });
   }
-  return state;
+  return { state, metadata };
 }
 
 /** Errors of `read` with the file's name before them. */

@@ -26,7 +26,11 @@ export interface MinimizeOptions {
 /** What a call of `minimize` leaves behind. */
 export class Update {
   /** @internal */
-  constructor(private readonly norm: () => Tensor) {}
+  constructor(
+    private readonly norm: () => Tensor,
+    /** Whether it changes parameters, and does not only accumulate. */
+    readonly isUpdate: boolean,
+  ) {}
 
   /**
    * Norm of all gradients as one vector, before clipping, a scalar; of a call that only accumulates, that of its own gradients. In a
@@ -171,7 +175,7 @@ export class Optimizer {
       currentTrace() === null ? [loss, gradNorm()] : [loss],
       { submitted: () => count(1), failed: () => count(-1) },
     );
-    return new Update(gradNorm);
+    return new Update(gradNorm, isUpdate);
   }
 
   private refuse(op: string, loss: Tensor): never {

@@ -1,6 +1,7 @@
 /** What can be hung into a training: called as it goes, in the order given. */
 import type { Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
+import type { Tensor } from "../tensor/index.js";
 import type { EpochRecord, History, Scores } from "./history.js";
 
 /** The training as callbacks see it. */
@@ -15,13 +16,30 @@ export interface TrainingState {
   /** Batches of this epoch that have ended, of `batches`. */
   readonly batch: number;
   readonly batches: number;
+  /** Batches of all epochs that have been started, those before a resumption included. */
+  readonly step: number;
   /** Examples of this epoch that have been trained on, of `samples`. */
   readonly seen: number;
   readonly samples: number;
   /** Means over this epoch so far. */
   readonly scores: Scores;
+  /** Whether the training has ended in order: after its last epoch or by `stop`, not by a failure or an abort. */
+  readonly isDone: boolean;
   /** Ends the training after this step, as if it had reached its last epoch. */
   stop(): void;
+}
+
+/** The training at rest: no step is under way, so that all of its state can be saved. */
+export interface RestingTraining extends TrainingState {
+  /** Writes everything that {@link FitOptions.resume} needs to one file, which appears whole or not at all. */
+  save(path: string): Promise<void>;
+}
+
+/** What a callback knows, as a checkpoint keeps it. */
+export interface CallbackState {
+  /** Anything that JSON can hold. */
+  readonly data: unknown;
+  readonly tensors?: Readonly<Record<string, Tensor>>;
 }
 
 /** Promises are awaited: a callback that saves a file holds the training up until it is saved. */
@@ -32,4 +50,12 @@ export interface Callback {
   onEpochEnd?(state: TrainingState, record: EpochRecord): void | Promise<void>;
   /** Also when the training was aborted or has failed. */
   onTrainEnd?(state: TrainingState): void | Promise<void>;
+  /** After each start of a step: whether the training should come to rest before the next, for the sake of {@link onRest}. */
+  wantsRest?(state: TrainingState): boolean;
+  /** When the training is at rest: after each epoch (behind every `onEpochEnd`), and when a callback has wanted it. */
+  onRest?(training: RestingTraining): void | Promise<void>;
+  /** What must survive the process for the training to go on as if nothing had happened. */
+  save?(): CallbackState;
+  /** Takes back what {@link save} gave, behind `onTrainBegin`. */
+  restore?(saved: CallbackState): void;
 }

@@ -5,7 +5,7 @@ import { sizeOf } from "../base/shape.js";
 import { type Batch, DataLoader, type Dataset, type HostArray, type LabeledBatch } from "../data/index.js";
 import type { Module } from "../nn/index.js";
 import { compile, Tensor, tensor } from "../tensor/index.js";
-import { Means, type Metric, modeSwitch, pack, runAhead, toTensor } from "./batches.js";
+import { type ExampleOptions, Means, type Metric, modeSwitch, pack, runAhead, toTensor, unpack } from "./batches.js";
 import type { Scores } from "./history.js";
 
 export interface EvaluateOptions {
@@ -23,16 +23,16 @@ export function evaluator(model: Module, { loss, metrics = {}, batchSize = 256, 
   const all = Object.entries({ ...(loss === undefined ? {} : { loss }), ...metrics });
   if (all.length === 0) throw new ValueError("evaluate: expected a loss or metrics, or there is nothing to report", { op: "evaluate" });
   const evaluating = modeSwitch(model, false);
-  const measure = compile((x: Tensor, y: Tensor) => {
+  const measure = compile((x: Tensor, y: Tensor, examples?: ExampleOptions) => {
     const prediction = model.forward(x);
-    return pack(all.map(([, metric]) => metric(prediction, y)));
+    return pack(all.map(([, metric]) => (examples === undefined ? metric(prediction, y) : metric(prediction, y, examples))));
   });
   return async (dataset: Dataset<LabeledBatch>): Promise<Scores> => {
     const means = new Means(all.map(([name]) => name));
     await runAhead(
       new DataLoader(dataset, { batchSize }),
-      ({ x, y }) => evaluating(() => measure(toTensor(x), toTensor(y))),
-      (scores, { y }) => means.add(scores, y.shape[0]),
+      (batch) => evaluating(() => measure(...unpack(batch))),
+      (scores, batch) => means.add(scores, batch),
       signal,
     );
     return means.scores();

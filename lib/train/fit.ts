@@ -2,14 +2,15 @@
 import { ValueError } from "../base/errors.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";
 import type { Module } from "../nn/index.js";
-import type { Optimizer } from "../optim/index.js";
+import type { Ema, MinimizeOptions, Optimizer } from "../optim/index.js";
 import { compile, type Tensor } from "../tensor/index.js";
-import { Means, type Metric, modeSwitch, pack, runAhead, toTensor } from "./batches.js";
-import type { Callback, TrainingState } from "./callbacks.js";
+import { type ExampleOptions, Means, type Metric, modeSwitch, pack, runAhead, unpack } from "./batches.js";
+import type { Callback, RestingTraining } from "./callbacks.js";
+import { type Position, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { evaluator } from "./evaluate.js";
 import { History } from "./history.js";
 
-export interface FitOptions {
+export interface FitOptions extends MinimizeOptions {
   /** Of a prediction and its target; `fit` minimises its mean over each batch. */
   loss: Metric;
   optimizer: Optimizer;
@@ -24,41 +25,54 @@ export interface FitOptions {
   /** Measured after each epoch: one set, reported as `validation.loss` …, or several under names of your own. */
   validation?: Dataset<LabeledBatch> | Readonly<Record<string, Dataset<LabeledBatch>>>;
   metrics?: Readonly<Record<string, Metric>>;
+  /** Also report the norm of all gradients, before clipping, as `gradNorm`. Default false. */
+  gradNorm?: boolean;
+  /** Averages that take in every update; validation then measures the model with the averages in the place of its weights. */
+  ema?: Ema;
   callbacks?: readonly Callback[];
   /** Stops between steps: the promise rejects with the signal's reason, the model keeps what it has learnt. */
   signal?: AbortSignal;
+  /**
+   * Goes on from the checkpoint that the callback `checkpoint` has written to this folder, or begins if there is none yet: with the same
+   * model, data and options, the weights become the same, to the bit, as if the training had never been interrupted.
+   */
+  resume?: string;
 }
 
 /**
  * Trains a model on examples (x, y), and reports the means of loss and metrics for each epoch. The event loop stays free; while the
- * device works on a step, the next batches are prepared.
+ * device works on a step, the next batches are prepared. Fields `weights` and `mask` of the data are handed to loss and metrics.
  *
  * `data`: a data set, or a loader, whose own batch size and order then count.
  * @example
  * const history = await fit(model, train, { loss: losses.crossEntropy, optimizer: optim.adam(model.parameters()), epochs: 5 });
- * @throws {ValueError} if the data set is empty or an option is out of range.
+ * @throws {ValueError} if the data set is empty, an option is out of range, or a checkpoint is of another training.
  */
 export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoader<LabeledBatch>, options: FitOptions): Promise<History> {
   const { loss, optimizer, epochs = 1, batchSize = 32, shuffle = true, seed = 0, metrics = {}, callbacks = [], signal } = options;
+  const { clipNorm, clipValue, accumulate, gradNorm = false, ema, resume } = options;
   if (!Number.isInteger(epochs) || epochs < 0)
     throw new ValueError(`fit: expected epochs to be a whole number ≥ 0 but received ${epochs}`, { op: "fit", inputs: [epochs] });
-  if ("loss" in metrics)
-    throw new ValueError(`fit: the name "loss" is taken by the loss itself; call the metric something else`, { op: "fit" });
+  const taken = ["loss", "gradNorm"].find((name) => name in metrics);
+  if (taken !== undefined) throw new ValueError(`fit: the name "${taken}" is taken; call the metric something else`, { op: "fit" });
   const loader = data instanceof DataLoader ? data : new DataLoader(data, { batchSize, shuffle, seed });
   const validation = validationSets(options);
   const validate = evaluator(model, { loss, metrics, signal });
 
   const training = modeSwitch(model, true);
-  const step = compile((x: Tensor, y: Tensor) => {
+  const step = compile((x: Tensor, y: Tensor, examples?: ExampleOptions) => {
     const prediction = model.forward(x);
-    const cost = loss(prediction, y);
-    optimizer.minimize(cost);
-    return pack([cost, ...Object.values(metrics).map((metric) => metric(prediction, y))]);
+    const measure = (metric: Metric) => (examples === undefined ? metric(prediction, y) : metric(prediction, y, examples));
+    const cost = measure(loss);
+    const update = optimizer.minimize(cost, { clipNorm, clipValue, accumulate });
+    if (update.isUpdate) ema?.update();
+    return pack([cost, ...Object.values(metrics).map(measure), ...(gradNorm ? [update.gradNorm] : [])]);
   });
 
+  const names = ["loss", ...Object.keys(metrics), ...(gradNorm ? ["gradNorm"] : [])];
   const history = new History();
   let isStopped = false;
-  let means = new Means([]);
+  let means = new Means(names);
   const state = {
     model,
     optimizer,
@@ -67,6 +81,7 @@ export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoade
     epoch: 0,
     batch: 0,
     batches: loader.length,
+    step: 0,
     get seen() {
       return means.seen;
     },
@@ -74,41 +89,82 @@ export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoade
     get scores() {
       return means.scores();
     },
+    isDone: false as boolean,
     stop() {
       isStopped = true;
     },
-  } satisfies TrainingState;
+    save: (path: string) => writeCheckpoint(path, saved, position()),
+  } satisfies RestingTraining;
+  const config = { batches: loader.length, samples: loader.samples, batchSize: loader.batchSize, scores: names, optimizer: optimizer.name };
+  const saved = {
+    config: data instanceof DataLoader ? config : { ...config, shuffle, seed },
+    model,
+    optimizer,
+    ema,
+    history,
+    callbacks,
+  };
+  let isEpochOver = false;
+  const position = (): Position => ({
+    epoch: state.epoch + (isEpochOver ? 1 : 0),
+    batch: isEpochOver ? 0 : state.batch,
+    step: state.step,
+    means: (isEpochOver ? new Means(names) : means).state(),
+    isStopped,
+  });
   const tell = async (call: (callback: Callback) => void | Promise<void>) => {
     for (const callback of callbacks) await call(callback);
+  };
+  const rests = {
+    isDue: () => callbacks.reduce((due, callback) => callback.wantsRest?.(state) === true || due, false),
+    rest: () => tell((callback) => callback.onRest?.(state)),
   };
 
   await tell((callback) => callback.onTrainBegin?.(state));
   try {
-    for (let epoch = 1; epoch <= epochs && !isStopped; epoch++) {
+    const start = resume === undefined ? null : await readCheckpoint(resume, saved);
+    isStopped ||= start?.isStopped ?? false;
+    state.step = start?.step ?? 0;
+    const first = start?.epoch ?? 1;
+    for (let epoch = first; epoch <= epochs && !isStopped; epoch++) {
       const began = performance.now();
-      means = new Means(["loss", ...Object.keys(metrics)]);
+      const isResumed = epoch === first && start !== null;
+      means = new Means(names);
+      if (isResumed) means.restore(start.means);
+      const seenBefore = means.seen;
       state.epoch = epoch;
-      state.batch = 0;
+      state.batch = isResumed ? start.batch : 0;
+      isEpochOver = false;
       await tell((callback) => callback.onEpochBegin?.(state));
       await runAhead(
-        until(() => isStopped, loader.epoch(epoch - 1)),
-        ({ x, y }) => training(() => step(toTensor(x), toTensor(y))),
-        async (scores, { y }) => {
-          await means.add(scores, y.shape[0]);
+        until(() => isStopped, loader.epoch(epoch - 1, state.batch)),
+        (batch) => {
+          state.step++;
+          return training(() => step(...unpack(batch)));
+        },
+        async (scores, batch) => {
+          await means.add(scores, batch);
           state.batch++;
           await tell((callback) => callback.onBatchEnd?.(state));
         },
         signal,
+        rests,
       );
-      const samplesPerSecond = (1000 * means.seen) / (performance.now() - began);
+      const samplesPerSecond = (1000 * (means.seen - seenBefore)) / (performance.now() - began);
       const scores = means.scores();
-      for (const [name, set] of validation) {
-        for (const [score, value] of Object.entries(await validate(set))) scores[`${name}.${score}`] = value;
-      }
+      const measureAll = async () => {
+        for (const [name, set] of validation) {
+          for (const [score, value] of Object.entries(await validate(set))) scores[`${name}.${score}`] = value;
+        }
+      };
+      await (ema === undefined || ema.count === 0 ? measureAll() : ema.use(measureAll));
       const record = { epoch, seconds: (performance.now() - began) / 1000, samplesPerSecond, scores };
       history.epochs.push(record);
       await tell((callback) => callback.onEpochEnd?.(state, record));
+      isEpochOver = true;
+      await rests.rest();
     }
+    state.isDone = true;
   } finally {
     await tell((callback) => callback.onTrainEnd?.(state));
   }
