@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { compileProgram } from "../harness/native.mjs";
+import { isSimple } from "../workloads.mjs";
 
 /**
  * @import { Kernel } from "../kernels.mjs"
@@ -37,7 +38,7 @@ const require = createRequire(import.meta.url);
  * @param {{ args?: string[], env?: Record<string, string>, does?: (workload: Workload | Kernel) => boolean }} start
  * @returns {Contender}
  */
-const javaScript = (who, file, { args = [], env = {}, does = (workload) => "layers" in workload }) => ({
+const javaScript = (who, file, { args = [], env = {}, does = (workload) => "layers" in workload && isSimple(workload) }) => ({
   ...who,
   hasEventLoop: true,
   isLibrary: true,

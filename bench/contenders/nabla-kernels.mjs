@@ -21,8 +21,7 @@ const { backward } = await internal("autodiff/backward.js");
 /** @type {{ currentDevice: typeof import("../../lib/tensor/devices.js").currentDevice }} */
 const { currentDevice } = await internal("tensor/devices.js");
 
-const { add, assignAll, avgPool2d, conv2d, matmul, maxPool2d, mean, nn, optim, permute, randn, softmax, sqrt, sum, variable, variance } =
-  library;
+const { add, assignAll, avgPool2d, conv2d, matmul, maxPool2d, nn, optim, permute, randn, softmax, sum, variable } = library;
 
 /**
  * y = f(x) alone, or with the gradient of x for a given one of y.
@@ -78,16 +77,6 @@ const update = (/** @type {(parameters: any[]) => any} */ make) => (kernel) => {
   };
 };
 
-/**
- * A layer of nabla/nn, which may not have it yet.
- * @param {string} name
- */
-function layer(name) {
-  const make = /** @type {any} */ (nn)[name];
-  if (make === undefined) throw new Error(`has no nn.${name} yet`);
-  return make;
-}
-
 /** @type {Record<string, (kernel: Kernel) => Written>} */
 const written = {
   gemm: ({ size: { m, n, k } }) => ({ args: [randn([m, k]), randn([k, n])], f: (a, b) => matmul(a, b) }),
@@ -116,19 +105,13 @@ const written = {
   sgd_momentum: update((parameters) => optim.sgd(parameters, { lr: 0.01, momentum: 0.9 })),
   adam: update((parameters) => optim.adam(parameters, { lr: 1e-3 })),
 
-  layer_norm: ({ size: { rows, columns } }) => ({
-    args: [randn([rows, columns]), randn([columns]), randn([columns])],
-    f(x, scale, shift) {
-      const centered = x.sub(mean(x, { axis: 1, keepDims: true }));
-      return centered
-        .div(sqrt(variance(x, { axis: 1, keepDims: true }).add(1e-5)))
-        .mul(scale)
-        .add(shift);
-    },
-  }),
+  layer_norm: ({ size: { rows, columns } }) => {
+    const module = nn.layerNorm(columns);
+    return { args: [randn([rows, columns])], f: (x) => module.forward(x) };
+  },
   batch_norm(kernel) {
     const { n, h, w, c } = kernel.size;
-    const module = layer("batchNorm2d")(c);
+    const module = nn.batchNorm(c);
     return withGradient(kernel, (x) => module.forward(x), [n, h, w, c]);
   },
   max_pool2: pooling(maxPool2d),

@@ -37,12 +37,12 @@ const contender = {
  * @returns {import("./serve.mjs").Training}
  */
 function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input, layers, loss, outputs, optimizer }) {
-  const { kind, lr } = /** @type {import("../workloads.mjs").Optimizer} */ (optimizer);
+  const { kind, ...options } = /** @type {import("../workloads.mjs").Optimizer} */ (optimizer);
   const [batch] = input;
   const x = randn(input, { seed: 0 });
   const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
   const model = build(nn, layers);
-  const updates = optim[kind](model.parameters(), { lr });
+  const updates = optim[kind](model.parameters(), options);
   const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
     const cost = losses[loss](model.forward(inputs), targets);
     updates.minimize(cost);
@@ -91,6 +91,7 @@ function preparePrediction({ compile, nn, randn, tensor }, { input, layers }) {
 /**
  * @param {Library["nn"]} nn
  * @param {Workload["layers"]} layers
+ * @returns {import("../../lib/nn/index.js").Sequential}
  */
 function build(nn, layers) {
   return nn.sequential(
@@ -98,15 +99,38 @@ function build(nn, layers) {
       switch (layer.kind) {
         case "linear":
           return nn.linear(layer.in, layer.out);
-        case "conv2d":
-          return nn.conv2d(layer.in, layer.out, { kernel: layer.kernel, padding: layer.padding });
+        case "conv2d": {
+          const { kernel, padding, stride, groups, bias } = layer;
+          return nn.conv2d(layer.in, layer.out, { kernel, padding, stride, groups, bias });
+        }
+        case "batchNorm":
+          return nn.batchNorm(layer.channels);
         case "maxPool2d":
           return nn.maxPool2d(layer.window);
+        case "residual":
+          return residual(nn, build(nn, layer.main), build(nn, layer.shortcut));
         default:
           return nn[layer.kind]();
       }
     }),
   );
+}
+
+/**
+ * @param {Library["nn"]} nn
+ * @param {import("../../lib/nn/index.js").Sequential} main
+ * @param {import("../../lib/nn/index.js").Sequential} shortcut
+ */
+function residual({ Module }, main, shortcut) {
+  class Residual extends Module {
+    main = main;
+    shortcut = shortcut;
+    /** @param {Tensor} x */
+    forward(x) {
+      return this.main.forward(x).add(this.shortcut.forward(x));
+    }
+  }
+  return new Residual();
 }
 
 /** @param {ReturnType<typeof build>} model */

@@ -40,9 +40,9 @@ const operator = (op, inputs, output, attributes = {}) =>
     ...Object.entries(attributes).map(([name, value]) => attribute(name, value)),
   ]);
 
-/** @param {string} name @param {number[]} shape @param {number} bound drawn uniformly from ±bound */
-function weights(name, shape, bound) {
-  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => bound * (2 * Math.random() - 1));
+/** @param {string} name @param {number[]} shape @param {number} bound drawn uniformly from around ± bound */
+function weights(name, shape, bound, around = 0) {
+  const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => around + bound * (2 * Math.random() - 1));
   return bytes(5, [...shape.map((n) => whole(1, n)), whole(2, float), bytes(8, name), bytes(9, new Uint8Array(values.buffer))]);
 }
 
@@ -70,30 +70,58 @@ const value = (field, name, shape) =>
  */
 export function onnxModel([batch, ...rest], layers, outputs) {
   const shape = rest.length === 3 ? [batch, rest[2], rest[0], rest[1]] : [batch, ...rest];
-  const parts = layers.map((layer, i) => {
-    const [from, to] = [i === 0 ? "x" : `h${i}`, i === layers.length - 1 ? "y" : `h${i + 1}`];
-    const learnt = (/** @type {number[]} */ size, /** @type {number} */ fanIn) => [
-      weights(`w${i}`, size, 1 / Math.sqrt(fanIn)),
-      weights(`b${i}`, [/** @type {{ out: number }} */ (/** @type {unknown} */ (layer)).out], 1 / Math.sqrt(fanIn)),
-    ];
+  /** @type {Buffer[]} */
+  const parts = [];
+  let count = 0;
+  const constant = (/** @type {number[]} */ size, /** @type {number} */ bound, around = 0) => {
+    const name = `c${count++}`;
+    parts.push(weights(name, size, bound, around));
+    return name;
+  };
+  const apply = (
+    /** @type {string} */ op,
+    /** @type {string[]} */ inputs,
+    /** @type {Record<string, number | number[]>} */ attributes = {},
+  ) => {
+    const name = `h${count++}`;
+    parts.push(operator(op, inputs, name, attributes));
+    return name;
+  };
+  const chain = (/** @type {readonly Layer[]} */ of, /** @type {string} */ start) => of.reduce(addLayer, start);
+  /** @param {string} x @param {Layer} layer @returns {string} */
+  function addLayer(x, layer) {
     switch (layer.kind) {
-      case "linear":
-        return [operator("Gemm", [from, `w${i}`, `b${i}`], to), ...learnt([layer.in, layer.out], layer.in)];
+      case "linear": {
+        const bound = 1 / Math.sqrt(layer.in);
+        return apply("Gemm", [x, constant([layer.in, layer.out], bound), constant([layer.out], bound)]);
+      }
       case "conv2d": {
-        const { kernel, padding } = layer;
-        const attributes = { kernel_shape: [kernel, kernel], pads: new Array(4).fill(padding) };
-        const size = [layer.out, layer.in, kernel, kernel];
-        return [operator("Conv", [from, `w${i}`, `b${i}`], to, attributes), ...learnt(size, layer.in * kernel ** 2)];
+        const { kernel, padding, stride, groups, bias } = layer;
+        const bound = 1 / Math.sqrt((layer.in / groups) * kernel ** 2);
+        const w = constant([layer.out, layer.in / groups, kernel, kernel], bound);
+        const attributes = { kernel_shape: [kernel, kernel], pads: new Array(4).fill(padding), strides: [stride, stride], group: groups };
+        return apply("Conv", bias ? [x, w, constant([layer.out], bound)] : [x, w], attributes);
+      }
+      case "batchNorm": {
+        const [scale, offset, mean, variance] = [1, 0, 0, 1].map((around) => constant([layer.channels], 0.1, around));
+        return apply("BatchNormalization", [x, scale, offset, mean, variance]);
       }
       case "maxPool2d": {
         const window = [layer.window, layer.window];
-        return [operator("MaxPool", [from], to, { kernel_shape: window, strides: window })];
+        return apply("MaxPool", [x], { kernel_shape: window, strides: window });
       }
+      case "residual":
+        return apply("Add", [chain(layer.main, x), chain(layer.shortcut, x)]);
+      case "globalAvgPool2d":
+        return apply("Flatten", [apply("GlobalAveragePool", [x])]);
+      case "relu6":
+        return apply("Clip", [x, constant([], 0, 0), constant([], 0, 6)]);
       default:
-        return [operator({ relu: "Relu", tanh: "Tanh", flatten: "Flatten" }[layer.kind], [from], to)];
+        return apply({ relu: "Relu", tanh: "Tanh", flatten: "Flatten" }[layer.kind], [x]);
     }
-  });
-  return file(parts.flat(), shape, [batch, outputs]);
+  }
+  parts.push(operator("Identity", [chain(layers, "x")], "y"));
+  return file(parts, shape, [batch, outputs]);
 }
 
 /**

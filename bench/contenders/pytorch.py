@@ -22,15 +22,35 @@ reply(importMs=1e3 * (time.perf_counter() - start))
 memory_format = torch.channels_last if sys.argv[1] == "channels_last" else torch.contiguous_format
 
 
+class Residual(nn.Module):
+    def __init__(self, main, shortcut):
+        super().__init__()
+        self.main, self.shortcut = main, shortcut
+
+    def forward(self, x):
+        return self.main(x) + self.shortcut(x)
+
+
+def sequential(layers):
+    return nn.Sequential(*map(module, layers))
+
+
 def module(layer):
     kind = layer["kind"]
     if kind == "linear":
         return nn.Linear(layer["in"], layer["out"])
     if kind == "conv2d":
-        return nn.Conv2d(layer["in"], layer["out"], layer["kernel"], padding=layer["padding"])
+        options = {name: layer[name] for name in ["padding", "stride", "groups", "bias"]}
+        return nn.Conv2d(layer["in"], layer["out"], layer["kernel"], **options)
+    if kind == "batchNorm":
+        return nn.BatchNorm2d(layer["channels"])
+    if kind == "residual":
+        return Residual(sequential(layer["main"]), sequential(layer["shortcut"]))
+    if kind == "globalAvgPool2d":
+        return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     if kind == "maxPool2d":
         return nn.MaxPool2d(layer["window"])
-    return {"flatten": nn.Flatten, "relu": nn.ReLU, "tanh": nn.Tanh}[kind]()
+    return {"flatten": nn.Flatten, "relu": nn.ReLU, "relu6": nn.ReLU6, "tanh": nn.Tanh}[kind]()
 
 
 class Training:
@@ -39,7 +59,7 @@ class Training:
         batch, *rest = workload["input"]
         is_image = len(rest) == 3
         self.x = torch.randn(batch, rest[2], rest[0], rest[1]) if is_image else torch.randn(batch, *rest)
-        self.model = nn.Sequential(*map(module, workload["layers"]))
+        self.model = sequential(workload["layers"])
         if is_image:
             self.x = self.x.to(memory_format=memory_format)
             self.model = self.model.to(memory_format=memory_format)
@@ -51,7 +71,9 @@ class Training:
             self.y = torch.randn(batch, outputs)
             self.criterion = nn.MSELoss()
         optimizer = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}[workload["optimizer"]["kind"]]
-        self.optimizer = optimizer(self.model.parameters(), lr=workload["optimizer"]["lr"])
+        names = {"lr": "lr", "momentum": "momentum", "weightDecay": "weight_decay"}
+        options = {names[name]: value for name, value in workload["optimizer"].items() if name in names}
+        self.optimizer = optimizer(self.model.parameters(), **options)
 
     def run(self, steps):
         for _ in range(steps):

@@ -49,6 +49,10 @@ test("multiply-adds of a step, counted by hand", () => {
 });
 
 test("operations of a prediction, counted by hand", () => {
+  // The stem, then per stage: 4 convolutions of its width; the first of a narrower input at half the size, and a shortcut.
+  const stage = (size: number, width: number) => size * size * width * width * (9 * 3 + 9 / 2 + 1 / 2);
+  const resnet = 32 * 32 * 64 * (27 + 4 * 9 * 64) + stage(16, 128) + stage(8, 256) + stage(4, 512) + 512 * 10;
+  expect(forwardFlops(inference["resnet18c/batch 1"])).toBe(2 * resnet);
   expect(forwardFlops(inference["mlp/batch 32"])).toBe(2 * 32 * (784 * 512 + 512 * 512 + 512 * 10));
   expect(forwardFlops(inference["lenet5/batch 1"])).toBe(2 * (28 * 28 * 25 * 6 + 100 * 150 * 16 + 400 * 120 + 120 * 84 + 84 * 10));
 });
