@@ -147,12 +147,18 @@ export class Emitter {
       return;
     }
     if (lowering.prologue) {
-      const [input] = host.inputs;
-      const { tile, operands } =
-        step.role === "prologue"
-          ? this.tileOf(step.tile, input.window.base.shape, tileDType(input.window.base), null, input.window.base)
-          : this.loadOf(input, host);
-      this.out.instructions.push({ kernel: lowering.kernel, outputs: [this.baseView(host)], inputs: operands, attrs, tile, label });
+      const hosts = [host, ...step.others];
+      const inputs = hosts.map(({ inputs: [input] }) => (step.tile.includes(input.window.base) ? input.window.base : input));
+      const [{ shape }] = [...step.tile, ...host.inputs];
+      const { tile, operands } = this.tileOf(step.tile, shape, host.dtype as "f32" | "f64", null, inputs);
+      this.out.instructions.push({
+        kernel: lowering.kernel,
+        outputs: hosts.map((value) => this.baseView(value)),
+        inputs: operands,
+        attrs,
+        tile,
+        label: labelOf(hosts),
+      });
       return;
     }
     const inputs = host.inputs.map((input) => this.viewOf(input));
@@ -193,15 +199,6 @@ export class Emitter {
     return shared === undefined ? whole(this.out.buffer("arena", host.dtype, sizeOf(host.shape)), host.shape) : this.baseView(shared);
   }
 
-  /** The tile that only loads a reduction's input. */
-  private loadOf(input: Value, host: Value): { tile: Tile; operands: View[] } {
-    const { base } = input.window;
-    const dtype = host.dtype as "f32" | "f64";
-    const scalar = isScalar(base);
-    const step: TileStep = !scalar ? { op: "load", args: [0] } : this.scalarStep(base);
-    return { tile: { dtype, shape: input.shape, steps: [step], stores: [0] }, operands: scalar ? [] : [this.viewOf(input)] };
-  }
-
   private scalarStep(value: Value): TileStep {
     return value.source?.kind === "uniform"
       ? { op: "uniform", args: [this.uniformSlot(value)] }
@@ -209,10 +206,10 @@ export class Emitter {
   }
 
   /**
-   * The tile program of elementwise `values`. With `host`, operand 0 is the host's result. With `only`, that value is the
-   * one store (a prologue); otherwise all values that must exist in memory are stored.
+   * The tile program of elementwise `values`. With `host`, operand 0 is the host's result. With `only`, those values are the
+   * stores (a prologue), computed here or loaded; otherwise all values that must exist in memory are stored.
    */
-  private tileOf(values: readonly Value[], shape: Shape, dtype: "f32" | "f64", host: Value | null, only?: Value) {
+  private tileOf(values: readonly Value[], shape: Shape, dtype: "f32" | "f64", host: Value | null, only?: readonly Value[]) {
     const steps: TileStep[] = [];
     const operands: View[] = [];
     const registers = new Map<Value, number>();
@@ -250,8 +247,8 @@ export class Emitter {
       if (lowering.kind === "tile") registers.set(value, lowering.emit(emitter, value.inputs.map(load), value));
       else load(value);
     }
-    const stores = only === undefined ? values.filter((value) => this.parts.isStored(value)) : [only];
-    const tile: Tile = { dtype, shape, steps, stores: stores.map((value) => registers.get(value)!) };
+    const stores = only ?? values.filter((value) => this.parts.isStored(value));
+    const tile: Tile = { dtype, shape, steps, stores: stores.map(load) };
     return { tile, operands, stores };
   }
 

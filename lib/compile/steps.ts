@@ -3,7 +3,7 @@
  * kernel before them (epilogue) or to the reduction after them (prologue), and updates are ordered so that variables can be
  * assigned in place.
  */
-import { sameShape } from "../base/shape.js";
+import { sameShape, sizeOf } from "../base/shape.js";
 import { type Captured, isScalar, isWhole, tileDType, type Value } from "./value.js";
 
 /** A copy at a program's end: into a result, or into a variable that could not be written in place. */
@@ -14,6 +14,8 @@ export interface Step {
   readonly tile: Value[];
   /** The kernel, assembly or loop; null for a plain elementwise step or copy. */
   host: Value | null;
+  /** Reductions that are made in the same pass as the host, which is one as well. */
+  readonly others: Value[];
   /** How tile and host meet. */
   role: "tile" | "host" | "epilogue" | "prologue" | "copy";
   /** The copied value and where it goes (`role` copy). */
@@ -36,9 +38,20 @@ export interface Partition {
 /** Outputs + inputs of one call; a little under the kernels' limit. */
 const maxOperands = 56;
 const maxTileValues = 100;
+/** Reductions in one pass, as many as the kernel takes. */
+const maxReductions = 4;
 
 const isTile = (value: Value): boolean => value.op.lowering.kind === "tile";
 const isGiven = (value: Value): boolean => value.source !== null && !isScalar(value);
+
+function isReduction({ op: { lowering } }: Value): boolean {
+  return lowering.kind === "kernel" && lowering.prologue === true;
+}
+
+/** Reductions with equal texts can be made in one pass: the same operation on the same axes of the same shape. */
+function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
+  return [op.name, dtype, attrs.from, attrs.to, x.shape].join(" ");
+}
 
 /** Whether a step's work may fail on bad data. */
 function isFallible({ host }: Step): boolean {
@@ -57,7 +70,7 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
   const users = new Map<Value, Set<Value>>();
 
   const newStep = (parts: Pick<Step, "tile" | "host" | "role"> & Partial<Step>): Step => {
-    const step: Step = { copy: null, before: new Set(), after: new Set(), ...parts };
+    const step: Step = { copy: null, others: [], before: new Set(), after: new Set(), ...parts };
     steps.add(step);
     return step;
   };
@@ -150,7 +163,7 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     into.tile.push(...from.tile);
     into.tile.sort((a, b) => a.id - b.id);
     for (const value of from.tile) stepOf.set(value, into);
-    if (from.host !== null) stepOf.set(from.host, into);
+    for (const host of from.host === null ? [] : [from.host, ...from.others]) stepOf.set(host, into);
     for (const step of from.before) {
       step.after.delete(from);
       order(step, into);
@@ -164,6 +177,19 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     into.before.delete(from);
     into.after.delete(from);
     steps.delete(from);
+  };
+
+  /** What a reduction reads from memory that is as large as its iteration space. */
+  const operandsOf = (step: Step): Set<Value> => {
+    const inside = new Set(step.tile);
+    const read = [...step.tile, step.host!, ...step.others].flatMap(({ inputs }) => inputs);
+    const size = sizeOf(step.host!.inputs[0].shape);
+    return new Set(read.map(({ window }) => window.base).filter((base) => !inside.has(base) && sizeOf(base.shape) === size));
+  };
+  const joinReductions = (into: Step, from: Step) => {
+    absorb(into, from);
+    into.others.push(from.host!, ...from.others);
+    if (from.role === "prologue") into.role = "prologue";
   };
 
   const canJoin = (first: Step, then: Step, host: Value | null): boolean => {
@@ -257,20 +283,45 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     }
   }
 
-  // 5. Prologues: an elementwise step that only a reduction reads.
+  // 5. Prologues: an elementwise step that only reductions read, which become one if they are several.
   for (const host of captured.values) {
-    const { lowering } = host.op;
-    if (!needed.has(host) || lowering.kind !== "kernel" || !lowering.prologue) continue;
-    const step = stepOf.get(host)!;
+    if (!fuse || !needed.has(host) || !isReduction(host)) continue;
     const { window } = host.inputs[0];
     const other = stepOf.get(window.base);
-    if (other === undefined || other === step || other.role !== "tile" || isScalar(window.base) || !isWhole(window)) continue;
-    if (tileDType(window.base) !== host.dtype || window.base.dtype !== host.dtype) continue;
-    const stored = other.tile.filter(isStored);
-    if (stored.length !== 1 || stored[0] !== window.base || rootBases.has(window.base) || users.get(window.base)!.size !== 1) continue;
-    if (!fuse || detour(other, step)) continue;
+    if (other === undefined || other.role !== "tile" || isScalar(window.base)) continue;
+    const readers = other.tile.filter(isStored).map((value) => {
+      const [reader, ...more] = users.get(value) ?? [];
+      const isOnly = more.length === 0 && !rootBases.has(value) && reader !== undefined && isReduction(reader);
+      return isOnly && isWhole(reader.inputs[0].window) && value.dtype === reader.dtype && passOf(reader) === passOf(host) ? reader : null;
+    });
+    const hosts = readers.filter((reader) => reader !== null);
+    if (hosts.length !== readers.length || hosts.length > maxReductions || tileDType(window.base) !== host.dtype) continue;
+    const members = hosts.map((reader) => stepOf.get(reader)!);
+    if (members.some((step) => step.role !== "host" || detour(other, step) || members.some((one) => one !== step && reaches(one, step))))
+      continue;
+    const [step, ...joining] = members;
     absorb(step, other);
+    for (const one of joining) joinReductions(step, one);
     step.role = "prologue";
+  }
+  // Reductions over the same axes that read something in common pass over it together.
+  const passes = new Map<string, Step[]>();
+  for (const host of captured.values) {
+    if (!fuse || !needed.has(host) || !isReduction(host)) continue;
+    const step = stepOf.get(host)!;
+    if (step.host !== host) continue;
+    const pass = `${passOf(host)} ${(step.tile[0] ?? host.inputs[0]).shape}`;
+    const earlier = passes.get(pass) ?? [];
+    const operands = operandsOf(step);
+    const partner = earlier.find((one) => {
+      const values = [...one.tile, ...step.tile];
+      const count = 2 + one.others.length + step.others.length;
+      if (count > maxReductions || values.length > maxTileValues || operandCount(values) + 2 * count > maxOperands) return false;
+      if (![...operandsOf(one)].some((base) => operands.has(base)) || !meetInRegisters(values, null)) return false;
+      return !reaches(one, step) && !reaches(step, one);
+    });
+    if (partner === undefined) passes.set(pass, [...earlier, step]);
+    else joinReductions(partner, step);
   }
 
   // 6. Results: written directly where the value is made for it alone, copied at the end otherwise.

@@ -1,17 +1,82 @@
 /** Means and variances, and what is standardised by them: the arithmetic of batch, layer, group, instance and RMS norm. */
 import { ShapeError, ValueError } from "../base/errors.js";
-import { broadcast, format, normalizeAxes, type Shape, sameShape } from "../base/shape.js";
-import { defineOp, node } from "../graph/op.js";
+import { broadcast, format, normalizeAxes, type Shape, sameShape, sizeOf } from "../base/shape.js";
+import { defineOp, type Lowered, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
-import { asTensor, constant, floating, pair, show, type TensorLike } from "./convert.js";
+import type { View } from "../runtime/program.js";
+import { constant, floating, pair, show, type TensorLike } from "./convert.js";
+import { ones, onesLike, zeros, zerosLike } from "./create.js";
 import { add, div, mul, neg, sqrt, square, sub } from "./elementwise.js";
-import { expand, mean, type ReduceOptions, sumTo, variance } from "./reduce.js";
+import { axesOf, expand, mean, type ReduceOptions, type Run, runSizes, runsOf, spread, sumTo } from "./reduce.js";
+import { reshape } from "./views.js";
 
-/** Mean and variance over axes (default all), the variance dividing by n. The same as `mean` and `variance`, made together. */
+// Both are made by one kernel in one pass over memory; the ops that users see show its halves and have the gradients.
+
+/** [2, …]: the means over a run of neighbouring axes, then the variances. */
+const momentsOp = defineOp<"x", Run>({
+  name: "moments",
+  inputs: ["x"],
+  vjp: { x: null },
+  lowering: { kind: "kernel", kernel: "moments", attrs: runSizes },
+});
+
+/** One half of what `momentsOp` made. */
+const half = (index: number) => ({
+  kind: "view" as const,
+  view: ({ buffer, offset, shape, strides }: View): View => ({
+    buffer,
+    offset: offset + index * strides[0],
+    shape: shape.slice(1),
+    strides: strides.slice(1),
+  }),
+});
+
+const meanOp = defineOp<"both" | "x", Run>({
+  name: "meanOfMoments",
+  inputs: ["both", "x"],
+  vjp: { both: null, x: (gy, { x, from, to }) => spread(mul(gy, constant(1 / sizeOf(x.shape.slice(from, to)), x.dtype)), x, { from, to }) },
+  lowering: half(0),
+});
+
+const varianceOp = defineOp<"both" | "x" | "center", Run>({
+  name: "varianceOfMoments",
+  inputs: ["both", "x", "center"],
+  vjp: {
+    both: null,
+    // Not the x − mean of other gradients: the difference costs less than keeping one of the size of x for both.
+    x: (gy, { x, center, from, to }) => {
+      const share = mul(gy, constant(-2 / sizeOf(x.shape.slice(from, to)), x.dtype));
+      return mul(sub(spread(center, x, { from, to }), x), spread(share, x, { from, to }));
+    },
+    center: null, // Σ (x − mean) = 0
+  },
+  lowering: half(1),
+});
+
+function momentsOfRun(x: Tensor, run: Run): { mean: Tensor; variance: Tensor } {
+  const shape = [...x.shape.slice(0, run.from), ...x.shape.slice(run.to)];
+  const both = node(momentsOp, [x], [2, ...shape], x.dtype, run);
+  const center = node(meanOp, [both, x], shape, x.dtype, run);
+  return { mean: center, variance: node(varianceOp, [both, x, center], shape, x.dtype, run) };
+}
+
+/** Mean and variance over axes (default all), the variance dividing by n; in one pass, and exact far from zero too. */
 export function moments(value: TensorLike, options: ReduceOptions = {}): { mean: Tensor; variance: Tensor } {
   const x = floating("moments", value);
-  normalizeAxes("moments", options.axis, x.shape);
-  return { mean: mean(x, options), variance: variance(x, options) };
+  const axes = normalizeAxes("moments", options.axis, x.shape);
+  let center = x;
+  let spreads = zerosLike(x);
+  let gone = 0;
+  // One run of neighbouring axes after the other. The variance of all is the mean of the variances plus that of the means.
+  for (const run of runsOf(axes).reverse()) {
+    const [from, to] = [run.from - gone, run.to - gone];
+    const next = momentsOfRun(center, { from, to });
+    spreads = gone === 0 ? next.variance : add(mean(spreads, { axis: axesOf({ from, to }) }), next.variance);
+    center = next.mean;
+    gone += to - from;
+  }
+  const shape = x.shape.flatMap((n, i) => (!axes.includes(i) ? [n] : options.keepDims ? [1] : []));
+  return { mean: reshape(center, shape), variance: reshape(spreads, shape) };
 }
 
 /** (x − mean) · scale; mean and scale are of one shape, which broadcasts against x. */
@@ -76,55 +141,114 @@ function fits(shape: Shape, target: Shape): boolean {
   return both !== null && sameShape(both, target);
 }
 
-/** Axes of `x` that end in `shape`; throws where they do not, or where a parameter has another shape. */
-function trailing(op: string, x: Tensor, shape: Shape, parameters: Record<string, TensorLike | undefined>): number[] {
-  const lead = x.shape.length - shape.length;
-  if (shape.length === 0 || lead < 0 || !sameShape(x.shape.slice(lead), shape)) {
-    throw new ShapeError(`${op}(${show("x", x)}, ${format(shape)}): the last axes of x must be ${format(shape)}`, {
+type RowsAttrs = { centered: 0 | 1; eps: number };
+
+const rowsOf = (kernel: string) => ({
+  kind: "kernel" as const,
+  kernel,
+  attrs: ({ attrs }: Lowered) => [(attrs as RowsAttrs).centered],
+  epilogue: true,
+});
+
+/** The axes of `x` that those of `weight` stand for, to be kept with size 1. */
+const rowAxes = (x: Tensor, weight: Tensor) => ({
+  axis: weight.shape.map((_, i) => x.shape.length - weight.shape.length + i),
+  keepDims: true,
+});
+
+/** The standardised values z = (x − m) · r of rows and their scales r. */
+function standardized(x: Tensor, weight: Tensor, { centered, eps }: RowsAttrs): { z: Tensor; r: Tensor } {
+  const over = rowAxes(x, weight);
+  if (centered === 0) {
+    const r = inverseRoot(mean(square(x), over), eps);
+    return { z: mul(x, r), r };
+  }
+  const { mean: center, variance } = moments(x, over);
+  const r = inverseRoot(variance, eps);
+  return { z: mul(sub(x, center), r), r };
+}
+
+/** z · weight + bias. `epsilon` is `eps` as the kernel takes it. */
+const rowsOp = defineOp<"x" | "weight" | "bias" | "epsilon", RowsAttrs>({
+  name: "layerNorm",
+  inputs: ["x", "weight", "bias", "epsilon"],
+  vjp: {
+    x: (gy, { x, weight, centered, eps }) => rowsGradient(x, weight, gy, { centered, eps }),
+    weight: (gy, { x, weight, centered, eps }) => sumTo(mul(gy, standardized(x, weight, { centered, eps }).z), weight.shape),
+    bias: (gy, { bias }) => sumTo(gy, bias.shape),
+    epsilon: null,
+  },
+  lowering: rowsOf("layer_norm"),
+});
+
+/** G(w, g) = r · P(w · g), where P takes what rows have in common with 1 and z out of them. */
+const rowsGradientOp = defineOp<"x" | "weight" | "gy" | "epsilon", RowsAttrs>({
+  name: "layerNormGradient",
+  inputs: ["x", "weight", "gy", "epsilon"],
+  vjp: {
+    // With u the cotangent: −r · (z · mean(u · G) + mean(w · g · z) · G(1, u) + mean(u · z) · G)
+    x: (u, { x, weight, gy, y, centered, eps }) => {
+      const { z, r } = standardized(x, weight, { centered, eps });
+      const along = (a: Tensor, b: Tensor): Tensor => mean(mul(a, b), rowAxes(x, weight));
+      const projected = rowsGradient(x, onesLike(weight), u, { centered, eps });
+      return neg(mul(r, add(mul(z, along(u, y)), add(mul(projected, along(mul(weight, gy), z)), mul(y, along(u, z))))));
+    },
+    // r · P is symmetric.
+    weight: (u, { x, weight, gy, centered, eps }) => sumTo(mul(gy, rowsGradient(x, onesLike(weight), u, { centered, eps })), weight.shape),
+    gy: (u, { x, weight, centered, eps }) => mul(weight, rowsGradient(x, onesLike(weight), u, { centered, eps })),
+    epsilon: null,
+  },
+  lowering: rowsOf("layer_norm_grad"),
+});
+
+function rowsGradient(x: Tensor, weight: Tensor, gy: Tensor, attrs: RowsAttrs): Tensor {
+  return node(rowsGradientOp, [x, weight, gy, constant(attrs.eps, x.dtype)], x.shape, x.dtype, attrs);
+}
+
+/** Throws unless the last axes of `x` are `shape`, and the parameters are of that shape. */
+function checkRows(op: string, x: Tensor, shape: Shape, parameters: Record<string, Tensor | null>): void {
+  if (shape.length === 0 || sizeOf(shape) === 0 || !sameShape(x.shape.slice(Math.max(0, x.shape.length - shape.length)), shape)) {
+    const rule = `the last axes of x must be ${format(shape)}, none of them empty`;
+    throw new ShapeError(`${op}(${show("x", x)}, ${format(shape)}): ${rule}`, { op, inputs: [x.shape, shape] });
+  }
+  for (const [name, parameter] of Object.entries(parameters)) {
+    if (parameter === null || sameShape(parameter.shape, shape)) continue;
+    throw new ShapeError(`${op}(${show("x", x)}, ${show(name, parameter)}): the ${name} must be ${format(shape)}`, {
       op,
-      inputs: [x.shape, shape],
+      inputs: [x.shape, parameter.shape],
     });
   }
-  for (const [name, given] of Object.entries(parameters)) {
-    if (given === undefined) continue;
-    const parameter = asTensor(op, given, x.dtype);
-    if (!sameShape(parameter.shape, shape)) {
-      throw new ShapeError(`${op}(${show("x", x)}, ${show(name, parameter)}): the ${name} must be ${format(shape)}`, {
-        op,
-        inputs: [x.shape, parameter.shape],
-      });
-    }
-  }
-  return shape.map((_, i) => lead + i);
+}
+
+function normalizedRows(
+  op: string,
+  value: TensorLike,
+  shape: Shape,
+  centered: 0 | 1,
+  options: Required<Pick<NormOptions, "eps">> & NormOptions,
+) {
+  const { eps } = options;
+  const x = floating(op, value);
+  checkEps(op, eps);
+  const parameter = (given: TensorLike | undefined) => (given === undefined ? null : pair(op, x, given)[1]);
+  const [weight, bias] = [parameter(options.weight), parameter(options.bias)];
+  checkRows(op, x, shape, { weight, bias });
+  const inputs = [x, weight ?? ones(shape, x), bias ?? zeros(shape, x), constant(eps, x.dtype)];
+  return node(rowsOp, inputs, x.shape, x.dtype, { centered, eps });
 }
 
 /**
  * Each group of last axes of the given shape brought to mean 0 and variance 1, times weight plus bias, both of that shape.
  * Source: Ba, Kiros & Hinton 2016.
  */
-export function layerNorm(value: TensorLike, shape: Shape, options: NormOptions = {}): Tensor {
-  const x = floating("layerNorm", value);
-  const { weight, bias, eps = 1e-5 } = options;
-  checkEps("layerNorm", eps);
-  const axis = trailing("layerNorm", x, shape, { weight, bias });
-  const { mean: center, variance: spread } = moments(x, { axis, keepDims: true });
-  return affine("layerNorm", mul(sub(x, center), inverseRoot(spread, eps)), options);
+export function layerNorm(x: TensorLike, shape: Shape, { eps = 1e-5, ...options }: NormOptions = {}): Tensor {
+  return normalizedRows("layerNorm", x, shape, 1, { ...options, eps });
 }
 
 /**
  * Each group of last axes of the given shape divided by the root of its mean square, times weight, which is of that shape.
  * `eps` is 1e-6 by default. Source: Zhang & Sennrich 2019.
  */
-export function rmsNorm(value: TensorLike, shape: Shape, options: Omit<NormOptions, "bias"> = {}): Tensor {
-  const x = floating("rmsNorm", value);
-  const { weight, eps = 1e-6 } = options;
-  checkEps("rmsNorm", eps);
-  const axis = trailing("rmsNorm", x, shape, { weight });
-  return affine("rmsNorm", mul(x, inverseRoot(mean(square(x), { axis, keepDims: true }), eps)), options);
-}
-
-/** x · weight + bias, where there are any. */
-function affine(op: string, x: Tensor, { weight, bias }: NormOptions): Tensor {
-  const scaled = weight === undefined ? x : mul(x, pair(op, x, weight)[1]);
-  return bias === undefined ? scaled : add(scaled, pair(op, x, bias)[1]);
+export function rmsNorm(x: TensorLike, shape: Shape, { eps = 1e-6, weight }: Omit<NormOptions, "bias"> = {}): Tensor {
+  return normalizedRows("rmsNorm", x, shape, 0, { weight, eps });
 }

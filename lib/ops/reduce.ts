@@ -44,19 +44,34 @@ export interface ReduceOptions {
 // A reduction reads its input through a tile program, so an elementwise chain before it costs nothing.
 
 /** One run of neighbouring axes, from `from` up to but without `to`. */
-type RunAttrs = { from: number; to: number };
+export type Run = { from: number; to: number };
 
-/** [outer, n, inner] of the axes `from … to` of a shape: what the kernels take. */
-function runAttrs(code: number): (node: Lowered) => number[] {
-  return ({ inputs, attrs }) => {
-    const { from, to } = attrs as RunAttrs;
-    const shape = inputs[0].shape;
-    return [code, sizeOf(shape.slice(0, from)), sizeOf(shape.slice(from, to)), sizeOf(shape.slice(to))];
-  };
+/** Sorted axes as runs of neighbours, the last first. */
+export function runsOf(axes: readonly number[]): Run[] {
+  const runs: Run[] = [];
+  for (let to = axes.length; to > 0; ) {
+    let from = to - 1;
+    while (from > 0 && axes[from - 1] === axes[from] - 1) from--;
+    runs.push({ from: axes[from], to: axes[to - 1] + 1 });
+    to = from;
+  }
+  return runs;
 }
 
-function defineReduction(name: string, code: number, rule: Rule<"x", RunAttrs>): (x: Tensor, options: ReduceOptions) => Tensor {
-  const op = defineOp<"x", RunAttrs>({
+/** The axes of a run. */
+export const axesOf = ({ from, to }: Run): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** [outer, n, inner] of a run of axes of the input: what the kernels take. */
+export function runSizes({ inputs: [{ shape }], attrs }: Lowered): number[] {
+  const { from, to } = attrs as Run;
+  return [sizeOf(shape.slice(0, from)), sizeOf(shape.slice(from, to)), sizeOf(shape.slice(to))];
+}
+const runAttrs =
+  (code: number) =>
+  (node: Lowered): number[] => [code, ...runSizes(node)];
+
+function defineReduction(name: string, code: number, rule: Rule<"x", Run>): (x: Tensor, options: ReduceOptions) => Tensor {
+  const op = defineOp<"x", Run>({
     name,
     inputs: ["x"],
     vjp: { x: rule },
@@ -66,13 +81,7 @@ function defineReduction(name: string, code: number, rule: Rule<"x", RunAttrs>):
     const axes = normalizeAxes(name, axis, x.shape);
     let y = x;
     // The kernel reduces one run of neighbouring axes at a time: the last run first, so that earlier axes keep their place.
-    for (let to = axes.length; to > 0; ) {
-      let from = to - 1;
-      while (from > 0 && axes[from - 1] === axes[from] - 1) from--;
-      const run = { from: axes[from], to: axes[to - 1] + 1 };
-      y = node(op, [y], [...y.shape.slice(0, run.from), ...y.shape.slice(run.to)], x.dtype, run);
-      to = from;
-    }
+    for (const run of runsOf(axes)) y = node(op, [y], [...y.shape.slice(0, run.from), ...y.shape.slice(run.to)], x.dtype, run);
     return keepDims
       ? reshape(
           y,
@@ -83,7 +92,7 @@ function defineReduction(name: string, code: number, rule: Rule<"x", RunAttrs>):
 }
 
 /** A reduced value brought back to the shape it was reduced from. */
-function spread(y: Tensor, x: Tensor, { from, to }: RunAttrs): Tensor {
+export function spread(y: Tensor, x: Tensor, { from, to }: Run): Tensor {
   return expand(
     reshape(
       y,
@@ -94,9 +103,9 @@ function spread(y: Tensor, x: Tensor, { from, to }: RunAttrs): Tensor {
 }
 
 /** The gradient of an extreme goes to the elements that attain it, in equal shares. */
-const extremeRule: Rule<"x", RunAttrs> = (gy, at) => {
+const extremeRule: Rule<"x", Run> = (gy, at) => {
   const winners = cast(eq(at.x, spread(at.y, at.x, at)), at.x.dtype);
-  const count = sum(winners, { axis: Array.from({ length: at.to - at.from }, (_, i) => at.from + i) });
+  const count = sum(winners, { axis: axesOf(at) });
   return mul(winners, spread(div(gy, count), at.x, at));
 };
 

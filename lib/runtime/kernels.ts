@@ -1,7 +1,7 @@
 /** The list of kernels: what docs/kernels.md says of operand counts, as data that devices and their checks share. */
 
 export interface KernelSignature {
-  /** Inputs and outputs of the kernel's own, without those of a prologue or epilogue. */
+  /** Inputs and outputs of the kernel's own, without those of a prologue or epilogue; a tile has an output for each of its stores. */
   readonly inputs: number;
   readonly outputs: number;
   readonly attrs: number;
@@ -28,7 +28,7 @@ const kernel = (inputs: number, attrs: number, more: Partial<KernelSignature> = 
 
 export const kernels = {
   tile: kernel(0, 0, { outputs: 0, tile: "whole", dtypes: "any" }),
-  reduce: kernel(0, 4, { tile: "prologue" }),
+  reduce: kernel(0, 4, { outputs: 0, tile: "prologue" }),
   arg_reduce: kernel(1, 4, { dtypes: "indexed" }),
   copy: kernel(1, 0, { strided: true, dtypes: "any" }),
   gemm: kernel(2, 0, { strided: true, tile: "epilogue" }),
@@ -43,6 +43,9 @@ export const kernels = {
   softmax: kernel(1, 0),
   log_softmax: kernel(1, 0),
   cross_entropy: kernel(2, 0, { dtypes: "indexed", fallible: true }),
+  moments: kernel(1, 3),
+  layer_norm: kernel(4, 1, { tile: "epilogue" }),
+  layer_norm_grad: kernel(4, 1, { tile: "epilogue" }),
   gather_rows: kernel(2, 0, { dtypes: "any", fallible: true }),
   scatter_add_rows: kernel(2, 0, { dtypes: "indexed", fallible: true }),
   random: kernel(0, 3),

@@ -20,6 +20,9 @@
   X(softmax)             \
   X(log_softmax)         \
   X(cross_entropy)       \
+  X(moments)             \
+  X(layer_norm)          \
+  X(layer_norm_grad)     \
   X(gather_rows)         \
   X(scatter_add_rows)    \
   X(random)

@@ -15,6 +15,7 @@ constexpr int64_t kChunk = 32768;  // elements whose fold is one partial result 
 constexpr int64_t kWideChunk =
     524288;                         // the same where rows are longer than a tile: many columns share a partial's cost
 constexpr int64_t kColumns = 4096;  // most columns that are folded together: their accumulators stay in cache
+constexpr int kMaxResults = 4;      // most sums, extremes … of one pass
 constexpr int kFlush = 32;          // tiles added in the tile's own type before they go into doubles
 
 struct Sum {
@@ -179,95 +180,133 @@ struct Columns {
   }
 };
 
-// The values to be reduced if they lie in memory as they are, else null.
+// What store j of the tile computes, piece by piece: read where it lies in memory as it is, else from the tile machine.
 template <class T>
-const T* plain_operand(const Call& call) {
-  const TileStep& step = call.tile->steps[call.tile->stores[0]];
+const T* plain_operand(const Call& call, int j) {
+  const TileStep& step = call.tile->steps[call.tile->stores[j]];
   if (step.op != TileOp::load) return nullptr;
   const View& x = call.inputs[step.args[0]];
   return x.dtype == call.tile->dtype && is_contiguous(x) ? reinterpret_cast<const T*>(x.data) : nullptr;
 }
 
-// Folds a chunk of rows over a block of columns; result(i, value) receives each column's.
+// The values to be reduced, by their place in the iteration space.
+template <class T>
+class Values {
+ public:
+  Values(const Call& call, const Work& work) : call_(call), work_(work) {
+    for (int j = 0; j < call.output_count; ++j) {
+      plain_[j] = plain_operand<T>(call, j);
+      if (!plain_[j]) computes_ = true;
+    }
+    if (computes_) tile_begin(call, work.state, work.scratch);
+  }
+  // Computes a piece of at most kTileLength, and asks for the one behind it.
+  NABLA_INLINE void at(int64_t start, int64_t count) {
+    start_ = start;
+    count_ = count;
+    if (computes_) first_ = tile_eval(call_, work_.state, start, count, work_.scratch);
+  }
+  // Of store j, until the next is asked for.
+  NABLA_INLINE const T* of(int j) const {
+    if (plain_[j]) return plain_[j] + start_;
+    return static_cast<const T*>(j == 0 ? first_ : tile_result(call_, work_.state, j, count_, work_.scratch));
+  }
+  NABLA_INLINE bool is_plain(int j) const { return plain_[j] != nullptr; }
+
+ private:
+  const Call& call_;
+  const Work& work_;
+  const T* plain_[kMaxResults];
+  bool computes_ = false;
+  const void* first_ = nullptr;
+  int64_t start_ = 0, count_ = 0;
+};
+
+// Folds a chunk of rows over a block of columns; result(j, i, value) receives each column's of store j.
 template <class Op, class T, class Result>
-NABLA_INLINE void fold_chunk(const Call& call, const Work& work, const Cut& c, int64_t o, int64_t row, int64_t rows,
+NABLA_INLINE void fold_chunk(Values<T>& values, int results, const Cut& c, int64_t o, int64_t row, int64_t rows,
                              int64_t column, int64_t columns, Result result) {
-  const T* plain = plain_operand<T>(call);
-  const auto eval = [&](int64_t start, int64_t count) {
-    return plain ? plain + start : static_cast<const T*>(tile_eval(call, work.state, start, count, work.scratch));
-  };
   const int64_t start = (o * c.n + row) * c.inner + column;
   if (c.inner == 1) {
-    double total = Op::neutral;
+    double total[kMaxResults];
+    for (int j = 0; j < results; ++j) total[j] = Op::neutral;
     for (int64_t i = 0; i < rows; i += kTileLength) {
       const int64_t count = smaller(kTileLength, rows - i);
-      total = Op::of(total, fold<Op>(eval(start + i, count), count));
+      values.at(start + i, count);
+      for (int j = 0; j < results; ++j) total[j] = Op::of(total[j], fold<Op>(values.of(j), count));
     }
-    result(0, total);
+    for (int j = 0; j < results; ++j) result(j, 0, total[j]);
     return;
   }
   // Narrow matrices: several rows at once, as if they were one; folded together at the end.
   const int64_t together = columns == c.inner ? smaller(larger(1, kTileLength / columns), rows) : 1;
-  Columns<Op, T> sums;
+  Columns<Op, T> sums[kMaxResults];
   for (int64_t r = 0; r < rows; r += together) {
     const int64_t width = smaller(together, rows - r) * columns;
     for (int64_t i = 0; i < width; i += kTileLength) {
       const int64_t count = smaller(kTileLength, width - i);
-      sums.add(eval(start + r * c.inner + i, count), i, count, plain ? together * c.inner : 0);
+      values.at(start + r * c.inner + i, count);
+      for (int j = 0; j < results; ++j)
+        sums[j].add(values.of(j), i, count, values.is_plain(j) ? together * c.inner : 0);
     }
-    sums.end_row();
+    for (int j = 0; j < results; ++j) sums[j].end_row();
   }
-  sums.flush();
-  for (int64_t i = 0; i < columns; ++i) {
-    double total = sums.wide[i];
-    for (int64_t k = 1; k < together; ++k) total = Op::of(total, sums.wide[k * columns + i]);
-    result(i, total);
+  for (int j = 0; j < results; ++j) {
+    sums[j].flush();
+    for (int64_t i = 0; i < columns; ++i) {
+      double total = sums[j].wide[i];
+      for (int64_t k = 1; k < together; ++k) total = Op::of(total, sums[j].wide[k * columns + i]);
+      result(j, i, total);
+    }
   }
 }
 
 template <class Op, class T>
 void fold_units(const Call& call, const Work& work, const Cut& c) {
-  T* y = reinterpret_cast<T*>(call.outputs[0].data);
+  const auto y = [&](int j) { return reinterpret_cast<T*>(call.outputs[j].data); };
+  const int results = call.output_count;
   if (c.n == 0) {
-    for (int64_t i = 0; i < c.outer * c.inner; ++i) y[i] = static_cast<T>(Op::neutral);
+    for (int j = 0; j < results; ++j)
+      for (int64_t i = 0; i < c.outer * c.inner; ++i) y(j)[i] = static_cast<T>(Op::neutral);
     return;
   }
   double* partial = reinterpret_cast<double*>(work.workspace);
   const int64_t first = work.task * c.per_task, last = smaller(c.units, first + c.per_task);
-  tile_begin(call, work.state, work.scratch);
+  Values<T> values(call, work);
   for (int64_t unit = first; unit < last; ++unit) {
     if (c.small) {
       const int64_t o = unit * c.outers, outers = smaller(c.outers, c.outer - o), block = c.n * c.inner;
-      const void* x = tile_eval(call, work.state, o * block, outers * block, work.scratch);
-      fold_outers<Op>(static_cast<const T*>(x), outers, c.n, c.inner, y + o * c.inner);
+      values.at(o * block, outers * block);
+      for (int j = 0; j < results; ++j) fold_outers<Op>(values.of(j), outers, c.n, c.inner, y(j) + o * c.inner);
       continue;
     }
     const int64_t block = unit % c.blocks, chunk = unit / c.blocks % c.chunks, o = unit / c.blocks / c.chunks;
     const int64_t row = chunk * c.rows, column = block * c.columns;
-    fold_chunk<Op, T>(call, work, c, o, row, smaller(c.rows, c.n - row), column, smaller(c.columns, c.inner - column),
-                      [&](int64_t i, double value) {
+    fold_chunk<Op, T>(values, results, c, o, row, smaller(c.rows, c.n - row), column,
+                      smaller(c.columns, c.inner - column), [&](int j, int64_t i, double value) {
                         if (c.chunks == 1)
-                          y[o * c.inner + column + i] = static_cast<T>(value);
+                          y(j)[o * c.inner + column + i] = static_cast<T>(value);
                         else
-                          partial[(o * c.chunks + chunk) * c.inner + column + i] = value;
+                          partial[((j * c.outer + o) * c.chunks + chunk) * c.inner + column + i] = value;
                       });
   }
 }
 
 template <class Op, class T>
 void combine(const Call& call, const Work& work, const Cut& c) {
-  const double* partial = reinterpret_cast<const double*>(work.workspace);
-  T* y = reinterpret_cast<T*>(call.outputs[0].data);
-  const int64_t first = work.task * kChunk, last = smaller(c.outer * c.inner, first + kChunk);
+  const int64_t tasks = ceil_div(c.outer * c.inner, kChunk), j = work.task / tasks;
+  const double* partial = reinterpret_cast<const double*>(work.workspace) + j * c.outer * c.chunks * c.inner;
+  T* y = reinterpret_cast<T*>(call.outputs[j].data);
+  const int64_t first = work.task % tasks * kChunk, last = smaller(c.outer * c.inner, first + kChunk);
   double total[kTileLength];
   for (int64_t i = first, count; i < last; i += count) {
     const int64_t o = i / c.inner, at = i % c.inner;
     count = smaller(smaller(kTileLength, last - i), c.inner - at);
     const double* p = partial + o * c.chunks * c.inner + at;
-    for (int64_t j = 0; j < count; ++j) total[j] = p[j];
-    for (int64_t k = 1; k < c.chunks; ++k)
-      for (int64_t j = 0; j < count; ++j) total[j] = Op::of(total[j], p[k * c.inner + j]);
-    for (int64_t j = 0; j < count; ++j) y[i + j] = static_cast<T>(total[j]);
+    for (int64_t k = 0; k < count; ++k) total[k] = p[k];
+    for (int64_t chunk = 1; chunk < c.chunks; ++chunk)
+      for (int64_t k = 0; k < count; ++k) total[k] = Op::of(total[k], p[chunk * c.inner + k]);
+    for (int64_t k = 0; k < count; ++k) y[i + k] = static_cast<T>(total[k]);
   }
 }
 
@@ -283,7 +322,8 @@ void run_op(const Call& call, const Work& work) {
 
 const char* check(const Call& call) {
   if (const char* complaint = tile_check_operands(call, 0, 0)) return complaint;
-  if (call.tile->store_count != 1 || call.output_count != 1) return "reduce: one output, and one store in the tile";
+  if (call.output_count < 1 || call.output_count > kMaxResults || call.tile->store_count != call.output_count)
+    return "reduce: 1 to 4 outputs, and as many stores in the tile";
   if (call.attr_count != 4) return "reduce: attributes are op, outer, n, inner";
   if (!is_whole(call.attrs[0], 0, 3)) return "reduce: op is 0 (sum), 1 (max), 2 (min) or 3 (prod)";
   double size = 1, wanted = 1;
@@ -293,11 +333,13 @@ const char* check(const Call& call) {
   }
   for (int i = 0; i < call.tile->rank; ++i) size *= static_cast<double>(call.tile->shape[i]);
   if (size != wanted) return "reduce: outer * n * inner must be the size of the tile";
-  const View& y = call.outputs[0];
-  if (y.dtype != call.tile->dtype) return "reduce: the output has the tile's dtype";
-  if (static_cast<double>(y.size()) != call.attrs[1] * call.attrs[3])
-    return "reduce: the output has outer * inner elements";
-  if (!is_contiguous(y)) return "reduce: the output must be row-major contiguous";
+  for (int j = 0; j < call.output_count; ++j) {
+    const View& y = call.outputs[j];
+    if (y.dtype != call.tile->dtype) return "reduce: outputs have the tile's dtype";
+    if (static_cast<double>(y.size()) != call.attrs[1] * call.attrs[3])
+      return "reduce: outputs have outer * inner elements";
+    if (!is_contiguous(y)) return "reduce: outputs must be row-major contiguous";
+  }
   return nullptr;
 }
 
@@ -306,8 +348,8 @@ void plan(const Call& call, Plan& plan) {
   plan.phases = c.chunks > 1 ? 2 : 1;
   plan.tasks[0] = c.units == 0 ? 0 : ceil_div(c.units, c.per_task);
   if (c.chunks > 1) {
-    plan.tasks[1] = ceil_div(c.outer * c.inner, kChunk);
-    plan.workspace = static_cast<size_t>(c.outer * c.chunks * c.inner) * sizeof(double);
+    plan.tasks[1] = call.output_count * ceil_div(c.outer * c.inner, kChunk);
+    plan.workspace = static_cast<size_t>(call.output_count * c.outer * c.chunks * c.inner) * sizeof(double);
   }
   plan.scratch = tile_scratch(call);
   plan.state = tile_state_size(call);

@@ -303,9 +303,9 @@ class Machine {
       if (!early_[j]) write(j, start, n);
   }
 
-  // The register of store 0, spread out if it is one repeated value.
-  const T* result(int n) const {
-    const TileArgument<T> r = registers_[state_.stores[0]].value;
+  // The register of store j, spread out if it is one repeated value.
+  const T* result(int j, int n) const {
+    const TileArgument<T> r = registers_[state_.stores[j]].value;
     if (r.mask != 0) return r.data;
     T* spread = slots_ + state_.slot_count * kTileLength;
     splat(spread, *r.data, n);
@@ -401,7 +401,7 @@ class Machine {
       case Access::scalar:
         return;  // since `begin`
       case Access::contiguous:
-        if (own && !s.copied) return lend(start);
+        if (own && !(s.copied && writes_)) return lend(start);
         convert_in<T>(data + start * static_cast<int64_t>(size_of(s.dtype)), s.dtype, slot(s), n);
         r.value = {slot(s), -1};
         return;
@@ -472,7 +472,7 @@ template <class T>
 const void* evaluate(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
   Machine<T> machine(call, state, scratch, false);
   machine.tile(start, count);
-  return machine.result(static_cast<int>(count));
+  return machine.result(0, static_cast<int>(count));
 }
 
 // Nanoseconds per 64-byte register, a rough measure for cutting work.
@@ -583,6 +583,13 @@ const void* tile_eval(const Call& call, const void* memory, int64_t start, int64
   const State& state = *static_cast<const State*>(memory);
   if (call.tile->dtype == Dtype::f32) return evaluate<float>(call, state, start, count, scratch);
   return evaluate<double>(call, state, start, count, scratch);
+}
+
+const void* tile_result(const Call& call, const void* memory, int j, int64_t count, char* scratch) {
+  const State& state = *static_cast<const State*>(memory);
+  if (call.tile->dtype == Dtype::f32)
+    return Machine<float>(call, state, scratch, false).result(j, static_cast<int>(count));
+  return Machine<double>(call, state, scratch, false).result(j, static_cast<int>(count));
 }
 
 void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memory) {

@@ -35,6 +35,9 @@ void tile_run(const Call&, const void* state, int64_t start, int64_t count, char
 void tile_begin(const Call&, const void* state, char* scratch);
 const void* tile_eval(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
 
+// The register of store j after a `tile_eval` of as many elements, until the next call of either.
+const void* tile_result(const Call&, const void* state, int j, int64_t count, char* scratch);
+
 // Estimated nanoseconds per element: arithmetic or memory, whichever is slower.
 double tile_cost(const Call&);
 

@@ -68,6 +68,17 @@ inline std::vector<ProgramSpec> seeds() {
     add({in(60, 0), out(60, 1)}, {{"copy", {whole(1, {5, 4, 3})}, {{0, 2, {5, 4, 3}, {12, 3, -1}}}}});
     add({in(60, 0), out(20, 1)}, {{"softmax", {whole(1, {5, 4})}, {whole(0, {5, 4})}}});
     add({in(60, 0), out(20, 1)}, {{"log_softmax", {whole(1, {4, 5})}, {whole(0, {4, 5})}}});
+    add({in(720, 0), out(36, 1)}, {{"moments", {whole(1, {2, 2, 9})}, {whole(0, {720})}, {2, 40, 9}}});
+    add({in(60, 0), in(5, 1), in(1, 2), out(60, 3), in(60, 4), out(60, 5)},
+        {{"layer_norm",
+          {whole(3, {12, 5}), whole(5, {12, 5})},
+          {whole(0, {12, 5}), whole(1, {5}), whole(1, {5}), whole(2, {}), whole(4, {12, 5})},
+          {1},
+          epilogue({12, 5})},
+         {"layer_norm_grad",
+          {whole(5, {12, 5})},
+          {whole(0, {12, 5}), whole(1, {5}), whole(4, {12, 5}), whole(2, {})},
+          {0}}});
     add({in(20, 0), {kInput, kI32, 4, 1}, out(4, 2)},
         {{"cross_entropy", {whole(2, {4})}, {whole(0, {4, 5}), whole(1, {4})}}});
     add({in(20, 0), {kInput, kI32, 7, 1}, out(35, 2)},

@@ -10,23 +10,28 @@ const reductions = [
 ];
 
 export const reduce: ReferenceKernel = {
-  check({ attrs: [op, outer, n, inner], outputs: [y], tile }) {
+  check({ attrs: [op, outer, n, inner], outputs, tile }) {
     if (!(op in reductions)) return `there is no reduction number ${op}`;
     if (count(tile!.shape) !== outer * n * inner) return `the tile has ${count(tile!.shape)} elements, not ${outer} × ${n} × ${inner}`;
-    if (count(y.shape) !== outer * inner) return `the output has ${count(y.shape)} elements, not ${outer} × ${inner}`;
-    return tile!.stores.length === 1 ? null : "the tile of a reduction has one store";
+    for (const y of outputs) {
+      if (count(y.shape) !== outer * inner) return `an output has ${count(y.shape)} elements, not ${outer} × ${inner}`;
+      if (y.dtype !== tile!.dtype) return `an output is ${y.dtype}, the tile ${tile!.dtype}`;
+    }
+    return outputs.length >= 1 && outputs.length <= 4 ? null : `the tile of a reduction has 1 to 4 stores, not ${outputs.length}`;
   },
-  run({ attrs: [op, outer, n, inner], inputs, outputs: [y], tile, uniforms }) {
+  run({ attrs: [op, outer, n, inner], inputs, outputs, tile, uniforms }) {
     const { neutral, combine } = reductions[op];
-    const totals = new Float64Array(outer * inner).fill(neutral);
+    const totals = outputs.map(() => new Float64Array(outer * inner).fill(neutral));
     evaluate(tile!, inputs, uniforms, (registers, start, length) => {
-      const values = registers[tile!.stores[0]];
-      for (let i = 0; i < length; i++) {
-        const at = Math.floor((start + i) / (n * inner)) * inner + ((start + i) % inner);
-        totals[at] = combine(totals[at], values[i]);
+      for (const [k, total] of totals.entries()) {
+        const values = registers[tile!.stores[k]];
+        for (let i = 0; i < length; i++) {
+          const at = Math.floor((start + i) / (n * inner)) * inner + ((start + i) % inner);
+          total[at] = combine(total[at], values[i]);
+        }
       }
     });
-    elements(y).set(totals);
+    for (const [k, y] of outputs.entries()) elements(y).set(totals[k]);
   },
 };
 

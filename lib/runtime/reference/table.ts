@@ -3,6 +3,7 @@ import type { KernelName } from "../kernels.js";
 import { conv2d, conv2d_filter_grad, conv2d_input_grad } from "./conv2d.js";
 import { copy } from "./copy.js";
 import { gemm } from "./gemm.js";
+import { layer_norm, layer_norm_grad, moments } from "./norm.js";
 import type { ReferenceKernel } from "./operand.js";
 import { avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_gather, max_pool2d_scatter } from "./pool2d.js";
 import { random } from "./random.js";
@@ -28,6 +29,9 @@ export const table: Readonly<Record<KernelName, ReferenceKernel>> = {
   softmax,
   log_softmax,
   cross_entropy,
+  moments,
+  layer_norm,
+  layer_norm_grad,
   gather_rows,
   scatter_add_rows,
   random,

@@ -101,7 +101,7 @@ function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Ins
   const expected = kernels[kernel];
   if (tile === undefined && (expected.tile === "whole" || expected.tile === "prologue")) return "it needs a tile";
   if (tile !== undefined && expected.tile === "none") return "it takes no tile";
-  const tileOutputs = tile !== undefined && expected.tile !== "prologue" ? tile.stores.length : 0;
+  const tileOutputs = tile?.stores.length ?? 0;
   if (outputs.length !== expected.outputs + tileOutputs) {
     return `expected ${expected.outputs + tileOutputs} outputs but received ${outputs.length}`;
   }
