@@ -114,17 +114,17 @@ describe.runIf(testedDevices.includes("cpu"))("lifetimes", () => {
       for (const end of ["exit", "return", "throw"]) {
         for (let i = 0; i < 3 * times; i++) {
           const worker = startWorker({ steps: 0, end });
-          const seen = [];
-          worker.on("message", (message) => seen.push(message)).on("error", ({ message }) => seen.push(message));
-          seen.push(await new Promise((resolve) => worker.on("exit", resolve)));
-          if (i === 0) ends.push(seen);
+          const seen = { messages: [], errors: [] }; // which of the two is told first is open
+          worker.on("message", (message) => seen.messages.push(message)).on("error", ({ message }) => seen.errors.push(message));
+          const code = await new Promise((resolve) => worker.on("exit", resolve));
+          if (i === 0) ends.push({ ...seen, code });
         }
       }
       console.log(JSON.stringify({ ends, same: JSON.stringify(await train(5)) === before }));`);
     expect(ends).toEqual([
-      ["started", 0],
-      ["started", 0],
-      ["started", "meant", 1],
+      { messages: ["started"], errors: [], code: 0 },
+      { messages: ["started"], errors: [], code: 0 },
+      { messages: ["started"], errors: ["meant"], code: 1 },
     ]);
     expect(same).toBe(true);
   });
