@@ -25,6 +25,8 @@ interface StorageHandle {
   write(source: TypedArray): void;
   read(target: TypedArray): NativeFailure | undefined;
   free(): void;
+  /** After `free`: memory anew. */
+  allocate(bytes: number): void;
 }
 
 interface DeviceHandle {
@@ -114,9 +116,13 @@ class NativeStorage implements Storage {
   constructor(
     readonly device: NativeDevice,
     readonly bytes: number,
-    readonly handle: StorageHandle,
+    /** Null once it has been freed: another storage may have it. */
+    public handle: StorageHandle | null,
   ) {}
 }
+
+/** Handles of freed storages that wait for the next: one that is used again needs no collecting. */
+const maxSpare = 64;
 
 class NativeExecutable implements Executable {
   constructor(
@@ -168,6 +174,7 @@ export class NativeDevice implements Device {
   private readonly failures = new Map<Ticket, NablaError>();
   private waiters: Waiter[] = [];
   private readonly turn = new Turn();
+  private readonly spare: StorageHandle[] = [];
   private isRecording = false;
   private firstRecorded: Ticket = 1;
 
@@ -181,7 +188,9 @@ export class NativeDevice implements Device {
 
   allocate(bytes: number): Storage {
     try {
-      return new NativeStorage(this, bytes, new this.addon.Storage(bytes));
+      const spare = this.spare.pop();
+      spare?.allocate(bytes);
+      return new NativeStorage(this, bytes, spare ?? new this.addon.Storage(bytes));
     } catch (cause) {
       if ((cause as { code?: string }).code !== "out-of-memory") throw cause;
       throw new OutOfMemoryError(`cpu: there is no memory for a tensor of ${bytes} bytes`, { inputs: [bytes], cause });
@@ -189,18 +198,21 @@ export class NativeDevice implements Device {
   }
 
   write(storage: Storage, source: TypedArray): void {
-    this.owned(storage).handle.write(source);
+    this.handleOf(storage).write(source);
   }
 
   read(storage: Storage, target: TypedArray): void {
-    const failure = this.owned(storage).handle.read(target);
+    const failure = this.handleOf(storage).read(target);
     if (failure === undefined) return;
     this.collectFailures();
     throw this.failures.get(failure.ticket) ?? new DeviceError(`cpu: the run that should have computed this tensor failed`);
   }
 
   free(storage: Storage): void {
-    this.owned(storage).handle.free();
+    const handle = this.handleOf(storage);
+    handle.free();
+    (storage as NativeStorage).handle = null;
+    if (this.spare.length < maxSpare) this.spare.push(handle);
   }
 
   prepare(program: Program): Executable {
@@ -217,7 +229,7 @@ export class NativeDevice implements Device {
   run(executable: Executable, storages: readonly Storage[], uniforms: Float64Array): Ticket {
     if (!(executable instanceof NativeExecutable) || executable.device !== this)
       throw new DeviceError("cpu: the program was prepared by another device");
-    const handles = storages.map((storage) => this.owned(storage).handle);
+    const handles = storages.map((storage) => this.handleOf(storage));
     let ticket: Ticket;
     try {
       ticket = this.handle.run(executable.handle, handles, uniforms);
@@ -320,8 +332,10 @@ export class NativeDevice implements Device {
     if (!(ticket >= 0 && ticket <= this.submitted)) throw new DeviceError(`cpu: there is no run ${ticket}`, { inputs: [ticket] });
   }
 
-  private owned(storage: Storage): NativeStorage {
-    if (storage instanceof NativeStorage && storage.device === this) return storage;
-    throw new DeviceError(`cpu: the storage belongs to ${storage?.device?.name ?? "no device"}`);
+  private handleOf(storage: Storage): StorageHandle {
+    if (!(storage instanceof NativeStorage && storage.device === this))
+      throw new DeviceError(`cpu: the storage belongs to ${storage?.device?.name ?? "no device"}`);
+    if (storage.handle === null) throw new DeviceError("cpu: the storage has been freed");
+    return storage.handle;
   }
 }

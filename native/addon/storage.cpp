@@ -22,19 +22,25 @@ Bytes within(const Napi::Value& value, const char* argument, const Storage& stor
 }  // namespace
 
 Napi::Function StorageObject::define(Napi::Env env) {
-  return DefineClass(env, "Storage",
-                     {InstanceMethod<&StorageObject::write>("write"), InstanceMethod<&StorageObject::read>("read"),
-                      InstanceMethod<&StorageObject::free>("free")});
+  return DefineClass(
+      env, "Storage",
+      {InstanceMethod<&StorageObject::write>("write"), InstanceMethod<&StorageObject::read>("read"),
+       InstanceMethod<&StorageObject::free>("free"), InstanceMethod<&StorageObject::allocate>("allocate")});
 }
 
 StorageObject::StorageObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  allocate(info);
+  info.This().As<Napi::Object>().TypeTag(&kTag);
+}
+
+void StorageObject::allocate(const Napi::CallbackInfo& info) {
   const double bytes = to_integer(info[0], 0, kMostBytes, "bytes");
+  if (storage_.get() != nullptr) throw Napi::Error::New(info.Env(), "the storage has not been freed");
   try {
     storage_ = StorageRef::adopt(new Storage(static_cast<size_t>(bytes)));
   } catch (const std::bad_alloc&) {
     throw out_of_memory(info.Env(), bytes);
   }
-  info.This().As<Napi::Object>().TypeTag(&kTag);
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(bytes));
 }
 

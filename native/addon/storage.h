@@ -6,7 +6,8 @@
 
 namespace nabla::addon {
 
-// new Storage(bytes): write(source), read(target), free().
+// new Storage(bytes): write(source), read(target), free(), and allocate(bytes) after that, which makes it as good as
+// new.
 class StorageObject : public Napi::ObjectWrap<StorageObject> {
  public:
   static constexpr napi_type_tag kTag = {0x7d1f0c5a2b9e4e61, 0x9a3c58d1640f7b21};
@@ -23,6 +24,7 @@ class StorageObject : public Napi::ObjectWrap<StorageObject> {
   void write(const Napi::CallbackInfo& info);
   Napi::Value read(const Napi::CallbackInfo& info);
   void free(const Napi::CallbackInfo& info);
+  void allocate(const Napi::CallbackInfo& info);
   void release(Napi::Env env);
 
   StorageRef storage_;
