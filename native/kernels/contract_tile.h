@@ -33,6 +33,26 @@ struct TileSource {
 
 constexpr int64_t kAhead = 16;  // rows of B that are fetched before their turn
 
+// sum[i] += a[i][summed[u]]·b[u·b_step] for u < U.
+template <class T, int R, int V, int U>
+NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T* b, int64_t b_step,
+                               Vec<T> (&sum)[R][V]) {
+  constexpr int lanes = Vec<T>::lanes;
+  int64_t k[U];
+  Vec<T> row[U][V];
+  for (int u = 0; u < U; ++u) {
+    k[u] = summed[u];
+    for (int v = 0; v < V; ++v) row[u][v] = Vec<T>::load(b + u * b_step + v * lanes);
+    if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
+      for (int v = 0; v < V; ++v) prefetch(b + (kAhead + u) * b_step + v * lanes);
+  }
+  for (int i = 0; i < R; ++i)
+    for (int u = 0; u < U; ++u) {
+      const Vec<T> x = Vec<T>::all(a[i][k[u]]);
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[u][v], sum[i][v]);
+    }
+}
+
 // C (+)= A·B over `depth`, with element (k, j) of B at b[k·b_step + j].
 template <class T, int R, int V>
 static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
@@ -53,17 +73,10 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
       for (int i = 0; i < R; ++i) prefetch(from.a + from.next[i] + *summed);
       if (end - summed > line) stop = summed + line;
     }
-    for (; summed != stop; ++summed, b += b_step) {
-      const int64_t k = *summed;
-      Vec<T> row[V];
-      for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + v * lanes);
-      if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
-        for (int v = 0; v < V; ++v) prefetch(b + kAhead * b_step + v * lanes);
-      for (int i = 0; i < R; ++i) {
-        const Vec<T> x = Vec<T>::all(a[i][k]);
-        for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
-      }
-    }
+    constexpr int together = V == 1 ? 4 : 1;  // so that there is more to do with each row's address
+    for (; stop - summed >= together; summed += together, b += together * b_step)
+      multiply_add<T, R, V, together>(a, summed, b, b_step, sum);
+    for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, sum);
   }
   const int rest = to.cols - (V - 1) * lanes;  // of the last register
   for (int i = 0; i < R; ++i) {
