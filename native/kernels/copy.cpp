@@ -4,6 +4,7 @@
 // contiguous, span planes that are copied in square blocks, so that both sides use whole cache lines.
 #include "../simd/transpose.h"
 #include "kernels.h"
+#include "tile.h"
 #include "views.h"
 
 namespace nabla::NABLA_ISA {
@@ -22,7 +23,7 @@ struct Loop {
 // rank >= 2: the last two loops are the plane (rows, columns); columns have the output's smallest stride.
 struct State {
   int rank;
-  bool transposes;
+  bool transposes, is_large;
   Loop loops[kMaxRank + 2];
   int64_t row_block, column_block, row_blocks, column_blocks, pieces, per_task;
 };
@@ -69,6 +70,7 @@ void shape_state(const View& x, const View& y, State& s) {
   const int64_t columns = s.loops[merged - 1].extent, rows = s.loops[merged - 2].extent;
   const bool transposing = s.loops[merged - 1].from != 1 && s.loops[merged - 2].from == 1;
   s.transposes = transposing;
+  s.is_large = y.size() >= kPastCaches;
   s.column_block = smaller(larger(columns, 1), transposing ? kTileColumns : kPlanePiece);
   s.row_block = smaller(larger(rows, 1), larger(transposing ? kTileRows : kLine, kPlanePiece / s.column_block));
   s.row_blocks = ceil_div(rows, s.row_block);
@@ -84,12 +86,22 @@ void copy_cells(const T* x, T* y, const Loop& row, const Loop& column, int64_t r
     for (int64_t c = 0; c < columns; ++c) y[r * row.to + c * column.to] = x[r * row.from + c * column.from];
 }
 
+// Copies a run; `past_caches` if the output is larger than they are.
+template <class Real>
+NABLA_INLINE void copy_run(const Real* from, Real* to, int64_t n, bool past_caches) {
+  if (past_caches && reinterpret_cast<uintptr_t>(to) % sizeof(Vec<Real>) == 0) {
+    constexpr int64_t lanes = Vec<Real>::lanes;
+    for (; n >= lanes; n -= lanes, from += lanes, to += lanes) Vec<Real>::load(from).stream(to);
+  }
+  sweep<Real>(n, [&](int64_t i, auto some) { store(to + i, load(from + i, some), some); });
+}
+
 // The input is contiguous along rows' index, the output along columns': square blocks are transposed in registers into
 // `buffer`, from which whole lines of the output are written: rows that lie a power of two apart share few sets of the
 // caches. What is narrower than a block is copied one by one. `Real` is as wide as T.
 template <class Real, class T>
-void transpose_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns,
-                     Real* buffer) {
+void transpose_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns, Real* buffer,
+                     bool past_caches) {
   constexpr int64_t side = kBlock<Real>;
   const int64_t whole_rows = rows / side * side, whole_columns = columns / side * side;
   for (int64_t r0 = 0; r0 < whole_rows; r0 += kTileRows)
@@ -103,26 +115,41 @@ void transpose_plane(const T* x, T* y, const Loop& row, const Loop& column, int6
       for (int64_t r = 0; r < height; ++r) {
         const Real* from = buffer + r * kTilePitch;
         Real* to = reinterpret_cast<Real*>(y + (r0 + r) * row.to + c0);
-        sweep<Real>(width, [&](int64_t c, auto some) { store(to + c, load(from + c, some), some); });
+        copy_run(from, to, width, past_caches);
       }
     }
   copy_cells(x + whole_columns * column.from, y + whole_columns, row, column, whole_rows, columns - whole_columns);
   copy_cells(x + whole_rows, y + whole_rows * row.to, row, column, rows - whole_rows, columns);
 }
 
+// Floats as wide as T, if there are such: what registers move.
 template <class T>
-void copy_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns, char* scratch) {
+struct RealOf {
+  using type = float;
+};
+template <>
+struct RealOf<uint64_t> {
+  using type = double;
+};
+
+template <class T>
+void copy_plane(const T* x, T* y, const Loop& row, const Loop& column, int64_t rows, int64_t columns, char* scratch,
+                bool past_caches) {
+  using Real = typename RealOf<T>::type;
   if (column.from == 1 && column.to == 1) {
-    for (int64_t r = 0; r < rows; ++r)
-      std::memcpy(y + r * row.to, x + r * row.from, static_cast<size_t>(columns) * sizeof(T));
+    for (int64_t r = 0; r < rows; ++r) {
+      const T* from = x + r * row.from;
+      T* to = y + r * row.to;
+      if (past_caches && sizeof(T) == sizeof(Real))
+        copy_run(reinterpret_cast<const Real*>(from), reinterpret_cast<Real*>(to), columns, true);
+      else
+        std::memcpy(to, from, static_cast<size_t>(columns) * sizeof(T));
+    }
     return;
   }
-  if (row.from == 1 && column.to == 1) {
-    if constexpr (sizeof(T) == 4)
-      return transpose_plane(x, y, row, column, rows, columns, reinterpret_cast<float*>(scratch));
-    if constexpr (sizeof(T) == 8)
-      return transpose_plane(x, y, row, column, rows, columns, reinterpret_cast<double*>(scratch));
-  }
+  if constexpr (sizeof(T) == sizeof(Real))
+    if (row.from == 1 && column.to == 1)
+      return transpose_plane(x, y, row, column, rows, columns, reinterpret_cast<Real*>(scratch), past_caches);
   for (int64_t r = 0; r < rows; r += kLine)
     for (int64_t c = 0; c < columns; c += kLine)
       copy_cells(x + r * row.from + c * column.from, y + r * row.to + c * column.to, row, column,
@@ -148,8 +175,9 @@ void run_pieces(const Call& call, const State& s, int64_t first, int64_t last, c
       to += at * s.loops[i].to;
     }
     copy_plane(x + from, y + to, row, column, smaller(s.row_block, row.extent - r),
-               smaller(s.column_block, column.extent - c), scratch);
+               smaller(s.column_block, column.extent - c), scratch, s.is_large);
   }
+  if (s.is_large) finish_streams();
 }
 
 // Sufficient for distinct addresses, and met by every slice of a contiguous array: ordered by stride, each dimension

@@ -86,6 +86,26 @@ TEST_P(CopyTest, F64) { random_copies<double>(kernel("copy"), Dtype::f64); }
 TEST_P(CopyTest, I32) { random_copies<int32_t>(kernel("copy"), Dtype::i32); }
 TEST_P(CopyTest, Bytes) { random_copies<uint8_t>(kernel("copy"), Dtype::boolean); }
 
+// What is larger than caches takes other stores where it lies on the boundaries of registers: rows of 2064 are, of 2061
+// are not.
+TEST_P(CopyTest, LargeOutputs) {
+  const int64_t rows = 2050, columns = 2059;
+  Array<float> x({rows * columns});
+  for (int64_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 251);
+  for (const int64_t pitch : {2064, 2061}) {
+    for (const Shape& from : {Shape{columns, 1}, Shape{1, rows}}) {
+      Array<float> y({rows * pitch});
+      std::vector<float> want = y.values();
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c) want[r * pitch + c] = x[r * from[0] + c * from[1]];
+      const Ask ask = {{y.strided({rows, columns}, {pitch, 1})}, {x.strided({rows, columns}, from)}};
+      ASSERT_EQ(run(kernel("copy"), ask).complaint, "");
+      EXPECT_EQ(0, std::memcmp(want.data(), y.data(), want.size() * sizeof(float))) << pitch << ", " << from[0];
+      EXPECT_TRUE(y.memory.intact());
+    }
+  }
+}
+
 TEST_P(CopyTest, Complaints) {
   Array<float> x({4}), y({4});
   Array<int32_t> z({4});
