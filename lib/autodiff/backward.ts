@@ -20,7 +20,8 @@ export function backward(outputs: readonly Tensor[], cotangents: readonly Tensor
   const results = new Map<Tensor, (Tensor | null)[]>();
   const accumulate = (x: Tensor, gx: Tensor) => {
     const sum = gradients.get(x);
-    gradients.set(x, sum === undefined ? gx : add(sum, gx));
+    // What was found last is computed first: what comes early is often the cheapest, and can wait until all is there.
+    gradients.set(x, sum === undefined ? gx : add(gx, sum));
   };
   outputs.forEach((y, i) => {
     accumulate(y, cotangents[i]);

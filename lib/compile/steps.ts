@@ -227,9 +227,14 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     const cheap = near(value, user) || value.inputs.every(({ window: { base } }) => isScalar(base) || isHeldUntil(base, value, user));
     if (cheap && canJoin(step, reader, null)) absorb(reader, step);
   }
-  // Up: a value joins the step that computes one of its inputs, if it stands next to it.
+  // Up: a value joins the step that computes one of its inputs, if it stands next to it; not what only a reduction reads, which
+  // will compute it without storing it.
+  const isSummand = (value: Value): boolean => {
+    const [user, ...more] = users.get(value) ?? [];
+    return more.length === 0 && user !== undefined && isReduction(user) && !rootBases.has(value) && isWhole(user.inputs[0].window);
+  };
   for (const value of captured.values) {
-    if (!needed.has(value) || !isTile(value)) continue;
+    if (!needed.has(value) || !isTile(value) || isSummand(value)) continue;
     for (const input of value.inputs) {
       const step = stepOf.get(value)!;
       const other = stepOf.get(input);

@@ -46,7 +46,7 @@ const varianceOp = defineOp<"both" | "x" | "center", Run>({
     // Not the x − mean of other gradients: the difference costs less than keeping one of the size of x for both.
     x: (gy, { x, center, from, to }) => {
       const share = mul(gy, constant(-2 / sizeOf(x.shape.slice(from, to)), x.dtype));
-      return mul(sub(spread(center, x, { from, to }), x), spread(share, x, { from, to }));
+      return mul(spread(share, x, { from, to }), sub(spread(center, x, { from, to }), x));
     },
     center: null, // Σ (x − mean) = 0
   },
