@@ -1,5 +1,5 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
-import { compile, nn, optim, randn, type Tensor, variable } from "nabla";
+import { compile, gradients, nn, optim, randn, type Tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
 
 /** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
@@ -36,6 +36,17 @@ describe("one kernel computes", () => {
     expect(await kernelsOf((x: Tensor, y: Tensor) => x.sub(y).square().sum(), randn([50]), randn([50]))).toEqual(["reduce[sub mul]"]);
   });
 
+  it("several reductions of the same data", async () => {
+    const sums = (x: Tensor, y: Tensor) => [x.sum({ axis: 0 }), x.mul(y).sum({ axis: 0 }), y.sum({ axis: 0 }), x.max({ axis: 0 })];
+    expect(await kernelsOf(sums, randn([40, 3]), randn([40, 3]))).toEqual(["reduce[mul]", "reduce"]);
+  });
+
+  it("a convolution, batch norm by running averages and the activation", async () => {
+    const layer = nn.sequential(nn.conv2d(3, 4, { kernel: 3, bias: false }), nn.batchNorm(4), nn.relu()).eval();
+    const kernels = await kernelsOf((x) => layer.forward(x), randn([2, 8, 8, 3]));
+    expect(kernels).toEqual(["tile[add sqrt div mul]", "conv2d[sub mul add maximum]"]);
+  });
+
   it("a gradient and the update that consumes it", async () => {
     const w = variable(randn([20, 10]));
     const sgd = optim.sgd([w], { lr: 0.1 });
@@ -45,6 +56,20 @@ describe("one kernel computes", () => {
     expect(kernels.filter((kernel) => kernel.startsWith("gemm"))).toHaveLength(2);
     expect(kernels).not.toContain("copy");
   });
+});
+
+it("batch norm and its gradient pass over their data twice each", async () => {
+  const norm = nn.batchNorm(4);
+  const step = compile((x: Tensor, gy: Tensor) => {
+    const y = norm.forward(x).relu();
+    return [y, ...gradients(y.mul(gy).sum(), [x, ...norm.parameters()])];
+  });
+  await step(randn([50, 2, 2, 4]), randn([50, 2, 2, 4]));
+  const large = step
+    .programs()[0]
+    .split("\n")
+    .filter((line) => /= (tile|reduce|moments)\(.*50×2×2×4/.test(line));
+  expect(large.map((line) => /= (\w+)\(/.exec(line)![1])).toEqual(["moments", "tile", "reduce", "tile"]);
 });
 
 describe("memory is shared", () => {
