@@ -12,7 +12,7 @@ export interface WeightOptions {
   mask?: TensorLike;
 }
 
-/** Mean of what is right, weighted. */
+/** Mean of what is right, weighted; 0 if nothing counts, which leaves means over several batches finite. */
 function fraction(op: string, isRight: Tensor, { weights, mask }: WeightOptions): Tensor {
   const given = [weights, mask].filter((x) => x !== undefined).map((x) => asTensor(op, x).cast("f32"));
   if (given.length === 0) return isRight.mean();
@@ -23,7 +23,11 @@ function fraction(op: string, isRight: Tensor, { weights, mask }: WeightOptions)
       inputs: [w.shape, isRight.shape],
     });
   }
-  return w.mul(isRight.cast("f32")).sum().div(w.sum());
+  const total = w.sum();
+  return w
+    .mul(isRight.cast("f32"))
+    .sum()
+    .div(where(total.eq(0), 1, total));
 }
 
 /** Logits of several classes and a label for each row, or an error that names the metric. */

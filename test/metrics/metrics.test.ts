@@ -49,6 +49,12 @@ eachDevice("weighted metrics", () => {
     expect(await metrics.binaryAccuracy([1, -1], [1, 1], { weights: [3, 1] }).item()).toBe(0.75);
   });
 
+  it("are of what the mask lets count, 0 of nothing", async () => {
+    expect(await metrics.accuracy(logits, labels, { mask: [true, true, false, false] }).item()).toBe(0.5);
+    expect(await metrics.errorRate(logits, labels, { mask: [0, 1, 0, 0], weights: [5, 6, 7, 8] }).item()).toBe(1);
+    expect(await metrics.accuracy(logits, labels, { mask: [0, 0, 0, 0] }).item()).toBe(0);
+  });
+
   it("of the k largest", async () => {
     const top = (k: number, options = {}) => metrics.topKAccuracy(logits, labels, k, options).item();
     expect(await top(1)).toBe(await metrics.accuracy(logits, labels).item());
