@@ -27,6 +27,8 @@ export {
   split,
   splitSources,
 } from "./data/index.js";
+export * as debug from "./debug/index.js";
+export { checkGradients } from "./debug/index.js";
 export { diagnose } from "./diagnose/index.js";
 export * as losses from "./losses/index.js";
 export * as metrics from "./metrics/index.js";

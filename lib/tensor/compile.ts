@@ -175,17 +175,22 @@ function located<Args extends readonly unknown[]>(error: unknown, fn: (...args: 
     const tensors: Tensor[] = [];
     collectTensors(traceInto(tracing, fn, args), tensors, () => {});
     const culprit = topological([...tensors, ...tracing.demanded, ...tracing.assigned.values()]).find((x) => x.op.name === error.op);
-    const line = culprit?.callSite?.stack
-      ?.split("\n")
-      .slice(1)
-      .find((frame) => !isOwnFrame(frame));
-    if (line !== undefined) error.message += `\n  written ${line.trim()}`;
+    if (culprit !== undefined) error.message += userLine(culprit);
   } catch {
     // The first error is what matters.
   } finally {
     setDebug(was);
   }
   return error;
+}
+
+/** The user's line that wrote a tensor in debug mode, for messages; empty if it is not known. */
+export function userLine({ callSite }: Tensor): string {
+  const line = callSite?.stack
+    ?.split("\n")
+    .slice(1)
+    .find((frame) => !isOwnFrame(frame));
+  return line === undefined ? "" : `\n  written ${line.trim()}`;
 }
 
 const ownFolder = new URL("..", import.meta.url).href;
