@@ -32,8 +32,8 @@ const faults = [
     file: "native/engine/pool.cpp",
     edits: [
       [
-        "if (!cursor_.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed)) continue;",
-        "cursor_.store(left - 1);",
+        "if (!share.left.compare_exchange_weak(left, left - 1, std::memory_order_acquire, std::memory_order_relaxed))\n        continue;",
+        "share.left.store(left - 1);",
       ],
     ],
     test: { native: "*ThreadPool.ManyTinyJobs*" },
@@ -65,7 +65,7 @@ const faults = [
   {
     name: "a maximum that passes NaN over",
     file: "native/kernels/pool.cpp",
-    edits: [["return (x > best) | (is_nan(x) & ~is_nan(best));", "return x > best;"]],
+    edits: [["return select(nan, Vec<T>::all(T(kNan)), best);", "return select(nan & ~nan, Vec<T>::all(T(kNan)), best);"]],
     test: { native: "*PoolTest.Maximum*" },
   },
   {
