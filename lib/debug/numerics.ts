@@ -14,6 +14,14 @@ export class NumericsError extends NablaError {
   override readonly code = "ERR_NUMERICS";
 }
 
+/** What belongs to one traced form of the function: no plain object, so that `compile` hands it through. */
+class StepRecord {
+  constructor(
+    readonly suspects: readonly { readonly text: string; readonly inputs: readonly number[] }[],
+    readonly actions: readonly RunAction[],
+  ) {}
+}
+
 /** Stands for the inputs of what comes from outside. */
 const given = -1;
 
@@ -25,8 +33,6 @@ const given = -1;
  * @throws NumericsError from the promise of a call. An infinity that is given (a mask of −∞) is nobody's fault.
  */
 export function checkNumerics<Args extends readonly unknown[], Result>(fn: (...args: Args) => Result): (...args: Args) => Promise<Result> {
-  let actions: readonly RunAction[] = [];
-  let suspects: readonly { text: string; inputs: readonly number[] }[] = [];
   const step = compile((...args: Args) => {
     const was = isDebug();
     const inner = new Trace();
@@ -40,14 +46,13 @@ export function checkNumerics<Args extends readonly unknown[], Result>(fn: (...a
     const outer = currentTrace()!;
     outer.guards.push(...inner.guards);
     outer.onRun.push(...inner.onRun);
-    actions = inner.onRun;
     const roots: Tensor[] = [];
     collectTensors(result, roots, () => {});
     const order = topological([...roots, ...inner.demanded, ...inner.assigned.values()]).filter(
       ({ dtype, op }) => isFloat(dtype) && op.lowering.kind !== "loop",
     );
     const places = new Map(order.map((x, i) => [x, i]));
-    suspects = order.map((x) => ({
+    const suspects = order.map((x) => ({
       text: `${x.op.name}(${x.inputs.map(({ shape }) => format(shape)).join(", ")}) → ${format(x.shape)}${userLine(x)}`,
       inputs: x.inputs.length === 0 ? [given] : x.inputs.flatMap((input) => places.get(input) ?? []),
     }));
@@ -61,16 +66,22 @@ export function checkNumerics<Args extends readonly unknown[], Result>(fn: (...a
     const isFine = [...inner.assigned.values()].map((value) => value.sub(value).eq(0).cast("f32").min());
     const ok = isFine.length === 0 ? null : stack(isFine).min().eq(1);
     for (const [target, value] of inner.assigned) (target as Variable).assign(where(ok!, value, (target as Variable).value));
-    return { result, flags };
+    return { result, flags, ok, record: new StepRecord(suspects, inner.onRun) };
   });
   return async (...args) => {
-    const { result, flags } = await step(...args);
+    const { result, flags, ok, record } = await step(...args);
+    const { suspects, actions } = record;
     const states = await flags.data();
     const culprit = suspects.findIndex(
       ({ inputs }, i) => states[i] > 0 && !inputs.includes(given) && inputs.every((input) => states[input] < states[i]),
     );
-    if (culprit < 0) return result;
+    if (culprit < 0 && (ok === null || Boolean(await ok.item()))) return result;
     for (const { failed } of actions) failed(); // nothing was assigned
+    if (culprit < 0) {
+      throw new NumericsError("checkNumerics: new values of variables are not finite because an argument or a variable was not", {
+        op: "checkNumerics",
+      });
+    }
     const what = states[culprit] === 2 ? "NaN" : "an infinity";
     throw new NumericsError(`checkNumerics: ${suspects[culprit].text} made ${what} from inputs that had none`, {
       op: "checkNumerics",

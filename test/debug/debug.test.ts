@@ -198,6 +198,21 @@ eachDevice("checkNumerics", () => {
     expect(sgd.stepCount).toBe(2);
   });
 
+  it("keeps the forms of a function apart, and tells when NaN came in", async () => {
+    const w = variable(1);
+    const sgd = optim.sgd([w], { lr: 0.1 });
+    const step = checkNumerics((x: Tensor) => {
+      const y = x.mul(w);
+      sgd.minimize((x.shape[0] === 1 ? y.log() : y.add(1).square().sqrt()).sum());
+    });
+    await step(tensor([1]));
+    await step(tensor([1, 2]));
+    await expect(step(tensor([-1]))).rejects.toThrow(/log\(\[1\]\)/);
+    await expect(step(tensor([1, Number.NaN]))).rejects.toThrow(/an argument or a variable/);
+    expect(sgd.stepCount).toBe(2);
+    expect(Number.isFinite(await w.value.item())).toBe(true);
+  });
+
   it("tells infinities, and lets those be that were given", async () => {
     const masked = checkNumerics((x: Tensor) => x.gt(0).where(x, Number.NEGATIVE_INFINITY).max());
     expect(await (await masked(tensor([-1, 2]))).item()).toBe(2);
