@@ -4,3 +4,4 @@ export { type HeatMap, heatMap } from "./heat-map.js";
 export { type Captioned, imageGrid } from "./image-grid.js";
 export { type Line, lineChart, type Panel } from "./line-chart.js";
 export { encodePng, type Picture } from "./png.js";
+export { type ScatterOptions, scatter } from "./scatter.js";

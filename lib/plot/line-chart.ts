@@ -1,4 +1,5 @@
 /** Line charts as SVG: training curves. */
+import { label, ticks } from "./axes.js";
 import { colors, escape, svgDocument } from "./svg.js";
 
 export interface Line {
@@ -68,18 +69,3 @@ function path(values: readonly number[], x: (k: number) => number, y: (value: nu
   });
   return steps.join("");
 }
-
-/** Four to eight round numbers that enclose [low, high]. */
-function ticks(low: number, high: number): number[] {
-  if (!(low < high)) {
-    const middle = Number.isFinite(low) ? low : 0;
-    return [middle - 1, middle, middle + 1];
-  }
-  const rough = (high - low) / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((k) => k * power).find((k) => k >= rough)!;
-  const [first, last] = [Math.floor(low / step + 1e-9), Math.ceil(high / step - 1e-9)];
-  return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step);
-}
-
-const label = (value: number) => String(Number(value.toPrecision(4)));

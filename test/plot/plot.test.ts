@@ -53,3 +53,26 @@ it("image grids caption their pictures", () => {
   expect(grid).toContain("4 read as &lt;9&gt;");
   expect(grid).toContain(Buffer.from(plot.encodePng(picture)).toString("base64"));
 });
+
+it("scatter plots put every point on its place", () => {
+  const chart = plot.scatter(
+    {
+      train: [
+        [0, 0],
+        [2, 4],
+        [1, Number.NaN],
+      ],
+      test: [[1, 2]],
+    },
+    { title: "a < b", diagonal: true },
+  );
+  expect(isWellFormed(chart)).toBe(true);
+  expect(chart).toContain("a &lt; b");
+  const [origin, far, middle] = [...chart.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(([, x, y]) => [Number(x), Number(y)]);
+  expect(middle[0]).toBeCloseTo((origin[0] + far[0]) / 2, 0);
+  expect(middle[1]).toBeCloseTo((origin[1] + far[1]) / 2, 0);
+  expect(far[1]).toBeLessThan(origin[1]); // upwards
+  const [, x1, y1, x2, y2] = chart.match(/x1="([\d.]+)" y1="([\d.]+)" x2="([\d.]+)" y2="([\d.]+)" stroke="#999"/)!.map(Number);
+  expect([x2 - x1 > 0, y2 - y1 < 0]).toEqual([true, true]);
+  expect(isWellFormed(plot.scatter({}))).toBe(true);
+});

@@ -1,0 +1,107 @@
+/** Examples on real data run, reduced, from its command line to its last figure and its pictures. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { lookForData } from "../../examples/find-data.js";
+
+const examples = fileURLToPath(new URL("../../examples", import.meta.url));
+const text = readFileSync(new URL("../../docs/examples.md", import.meta.url), "utf8");
+
+let out: string;
+const argv = process.argv;
+beforeEach(() => {
+  out = mkdtempSync(join(tmpdir(), "nabla-"));
+});
+afterEach(() => {
+  process.argv = argv;
+  vi.restoreAllMocks();
+  rmSync(out, { recursive: true });
+});
+
+interface Reduced {
+  /** The data set it needs, beside the digits, which are a package. */
+  needs?: string;
+  args?: readonly string[];
+  /** What its last line says, with the figure. */
+  last: RegExp;
+  /** What the figure must reach even so: above chance, at least. */
+  least: number;
+  pictures: readonly string[];
+}
+
+const reduced: Readonly<Record<string, Reduced>> = {
+  minimise: { args: ["--steps", "1000"], last: /^w (4\.9999999916)$/, least: 4.9, pictures: ["path.svg"] },
+  iris: { needs: "sklearn", args: ["--epochs", "100"], last: /cross-validation ([\d.]+) %$/, least: 90, pictures: ["flowers.svg"] },
+  "house-prices": {
+    needs: "sklearn",
+    args: ["--networkEpochs", "10"],
+    last: /test error (4\.4\d+)$/,
+    least: 4.4,
+    pictures: ["prices.svg"],
+  },
+  "breast-cancer": {
+    needs: "sklearn",
+    last: /^test accuracy ([\d.]+) %; scikit-learn: 96.49 %$/,
+    least: 96.4,
+    pictures: ["probabilities.svg"],
+  },
+  "cats-logistic": {
+    needs: "cats",
+    args: ["--steps", "100"],
+    last: /^test accuracy ([\d.]+) %$/,
+    least: 50,
+    pictures: ["curves.svg", "weights.svg", "mistakes.svg"],
+  },
+  "cats-network": {
+    needs: "cats",
+    args: ["--steps", "40"],
+    last: /^test accuracy ([\d.]+) %$/,
+    least: 30,
+    pictures: ["curves.svg", "mistakes.svg"],
+  },
+  "mnist-softmax": {
+    args: ["--epochs", "1", "--limit", "6000"],
+    last: /^test accuracy ([\d.]+) %$/,
+    least: 85,
+    pictures: ["curves.svg", "weights.svg"],
+  },
+  "mnist-mlp": { args: ["--epochs", "1", "--limit", "3000"], last: /^test accuracy ([\d.]+) %$/, least: 80, pictures: ["curves.svg"] },
+  "lenet-mnist": {
+    args: ["--epochs", "1", "--limit", "2000"],
+    last: /^test accuracy ([\d.]+)$/,
+    least: 0.2,
+    pictures: ["curves.svg", "misread.svg"],
+  },
+  "transfer-digits": {
+    args: ["--epochs", "1", "--limit", "2000", "--headEpochs", "10"],
+    last: /all of it tuned: ([\d.]+) %$/,
+    least: 40,
+    pictures: ["losses.svg"],
+  },
+};
+
+for (const [name, { needs, args = [], last, least, pictures }] of Object.entries(reduced)) {
+  const isHere = needs === undefined || lookForData(needs) !== null;
+  if (!isHere) console.warn(`SKIPPED the example ${name}: the data set ${needs} is not there; set NABLA_DATA to the folder that holds it`);
+  it.skipIf(!isHere)(name, async () => {
+    process.argv = [process.argv[0], name, ...args, "--out", out];
+    const lines: string[] = [];
+    vi.spyOn(console, "log").mockImplementation((line) => lines.push(String(line)));
+    vi.spyOn(process.stdout, "write").mockReturnValue(true);
+    await import(`../../examples/${name}.ts`);
+    const figure = last.exec(lines.at(-1)!);
+    expect(figure, lines.at(-1)).not.toBeNull();
+    expect(Number(figure![1])).toBeGreaterThanOrEqual(least);
+    expect(readdirSync(out)).toEqual(expect.arrayContaining([...pictures]));
+    for (const picture of pictures) expect(readFileSync(join(out, picture), "utf8")).toMatch(/^<svg[\s\S]*<\/svg>\n$/);
+  });
+}
+
+it("every example is listed in docs/examples.md", () => {
+  const shared = ["find-data", "setting", "cats"];
+  const all = readdirSync(examples).flatMap((file) => /^(.*)\.ts$/.exec(file)?.[1] ?? []);
+  for (const name of all.filter((example) => !shared.includes(example) && example !== "lenet-mnist"))
+    expect(text).toContain(`npm run example ${name}`);
+});
