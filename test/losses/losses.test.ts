@@ -24,6 +24,11 @@ const title = ({ loss, options, inputs: [{ shape }] }: LossCase) => {
 };
 
 eachDevice("losses", () => {
+  it("of no rows are none, however those lie in memory", async () => {
+    const loss = losses.crossEntropy(zeros([3, 0]).transpose(), zeros([0], { dtype: "i32" }), { reduction: "none" });
+    expect(await loss.data()).toHaveLength(0);
+  });
+
   it.each(golden<LossCase>("losses").map((sample) => [title(sample), sample] as const))("%s", async (_, sample) => {
     const loss = losses[sample.loss] as (...args: unknown[]) => Tensor;
     const options = Object.fromEntries(

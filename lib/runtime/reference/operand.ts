@@ -49,11 +49,11 @@ export function count(shape: readonly number[]): number {
   return shape.reduce((n, size) => n * size, 1);
 }
 
-/** Whether the strides are those of a row-major array; those of axes of size 1 do not matter. */
+/** Whether the strides are those of a row-major array; those of axes of size 1, and of empty arrays, do not matter. */
 export function isRowMajor({ shape, strides }: Signature): boolean {
   let step = 1;
   for (let d = shape.length - 1; d >= 0; d--) {
-    if (shape[d] !== 1 && strides[d] !== step) return false;
+    if (shape[d] !== 1 && strides[d] !== step) return count(shape) === 0;
     step *= shape[d];
   }
   return true;
