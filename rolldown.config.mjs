@@ -18,6 +18,7 @@ export default defineConfig({
     dir: "dist",
     sourcemap: true,
     keepNames: true,
+    comments: false, // a third of what Node would have to read
     // One folder deep, like every module of lib/: what is found from import.meta.url lies where it did.
     chunkFileNames: "lib/[name].js",
     codeSplitting: { groups: [{ name: "nabla" }] },
