@@ -21,14 +21,14 @@ export interface CrossEntropyOptions extends NllOptions {
   labelSmoothing?: number;
 }
 
-/** Labels of rows, made harmless where they do not count, and options whose mask says where that is. */
+/** Scores and labels of rows, both made harmless where they do not count, and options whose mask says where that is. */
 function labelled(op: string, scores: Tensor, labelsLike: TensorLike, options: NllOptions) {
   const given = labelsOf(op, scores, labelsLike);
   const { ignoreIndex, mask } = options;
-  if (ignoreIndex === undefined) return { labels: guarded(op, options, given), options };
+  const harmless = (all: NllOptions) => ({ scores: guarded(op, all, scores), labels: guarded(op, all, given), options: all });
+  if (ignoreIndex === undefined) return harmless(options);
   const counts = given.ne(ignoreIndex);
-  const all = { ...options, mask: mask === undefined ? counts : guarded(op, options, counts.cast("u8")) };
-  return { labels: guarded(op, all, given), options: all };
+  return harmless({ ...options, mask: mask === undefined ? counts : guarded(op, options, counts.cast("u8")) });
 }
 
 /** The weight of each class, of the dtype of scores [..., classes], or null. */
@@ -75,16 +75,17 @@ export function crossEntropy(logitsLike: TensorLike, targetsLike: TensorLike, op
       });
     }
     const target = guarded(op, options, probabilities.mul(1 - labelSmoothing).add(labelSmoothing / classes));
-    const logs = weights === null ? logSoftmax(logits) : logSoftmax(logits).mul(weights);
+    const safe = logSoftmax(guarded(op, options, logits));
+    const logs = weights === null ? safe : safe.mul(weights);
     return reduce(op, where(target.eq(0), 0, target.mul(logs)).sum({ axis: -1 }).neg(), options);
   }
-  const { labels, options: counting } = labelled(op, logits, targetsLike, options);
+  const { scores, labels, options: counting } = labelled(op, logits, targetsLike, options);
   const shares = weights === null ? undefined : gather(weights, labels);
-  const entropy = entropies(logits, labels);
+  const entropy = entropies(scores, labels);
   let losses = shares === undefined ? entropy : entropy.mul(shares);
   if (labelSmoothing > 0) {
     // Σ w·(log Σ eˣ − x) over classes
-    const each = logSumExp(logits, { axis: -1, keepDims: true }).sub(logits);
+    const each = logSumExp(scores, { axis: -1, keepDims: true }).sub(scores);
     const even = (weights === null ? each : each.mul(weights)).sum({ axis: -1 });
     losses = losses.mul(1 - labelSmoothing).add(even.mul(labelSmoothing / classes));
   }
@@ -103,8 +104,7 @@ function probabilitiesOf(logits: Tensor, targetsLike: TensorLike): Tensor | null
  * or [...] with reduction "none". A label outside 0 … classes − 1 that counts makes the run fail with an IndexError.
  */
 export function nll(logProbabilitiesLike: TensorLike, labelsLike: TensorLike, options: NllOptions = {}): Tensor {
-  const scores = floating("nll", logProbabilitiesLike);
-  const { labels, options: counting } = labelled("nll", scores, labelsLike, options);
+  const { scores, labels, options: counting } = labelled("nll", floating("nll", logProbabilitiesLike), labelsLike, options);
   const weights = weightsOf("nll", scores, options);
   const classes = scores.shape[scores.shape.length - 1];
   const rows = sizeOf(labels.shape);
@@ -128,11 +128,10 @@ export interface FocalOptions extends NllOptions {
 export function focal(logitsLike: TensorLike, labelsLike: TensorLike, options: FocalOptions = {}): Tensor {
   const { gamma = 2 } = options;
   checkNumber("focal", "gamma", gamma, 0);
-  const logits = floating("focal", logitsLike);
-  const { labels, options: counting } = labelled("focal", logits, labelsLike, options);
-  const weights = weightsOf("focal", logits, options);
+  const { scores, labels, options: counting } = labelled("focal", floating("focal", logitsLike), labelsLike, options);
+  const weights = weightsOf("focal", scores, options);
   const shares = weights === null ? undefined : gather(weights, labels);
-  const entropy = entropies(logits, labels);
+  const entropy = entropies(scores, labels);
   const losses = modulated(entropy, entropy.neg().expm1().neg(), gamma);
   return reduce("focal", shares === undefined ? losses : losses.mul(shares), counting, shares);
 }

@@ -142,6 +142,31 @@ eachDevice("losses", () => {
     }
   });
 
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])("of masked rows of scores that are %d add exactly nothing", async (broken) => {
+    const x = tensor([
+      [broken, 1, broken],
+      [0.3, -1, 2],
+    ]);
+    const [mask, labels] = [[false, true], tensor([1, 2], { dtype: "i32" })];
+    const each = [
+      [0, 0.5, 0.5],
+      [0.2, 0.3, 0.5],
+    ];
+    for (const compute of [
+      () => losses.crossEntropy(x, labels, { mask, labelSmoothing: 0.1 }),
+      () => losses.crossEntropy(x, tensor([-9, 2], { dtype: "i32" }), { ignoreIndex: -9, classWeights: [1, 2, 3] }),
+      () => losses.crossEntropy(x, each, { mask, classWeights: [1, 2, 3] }),
+      () => losses.nll(x, labels, { mask }),
+      () => losses.focal(x, labels, { mask }),
+    ]) {
+      expect(Number.isFinite(await compute().item())).toBe(true);
+      const [g] = gradients(compute(), [x]);
+      const rows = (await g.array()) as number[][];
+      expect(rows[0].map(Math.abs)).toEqual([0, 0, 0]);
+      expect(rows[1].every(Number.isFinite) && rows[1].some((entry) => entry !== 0)).toBe(true);
+    }
+  });
+
   it("of vectors that are masked add exactly nothing", async () => {
     const a = tensor([
       [1, 2],
