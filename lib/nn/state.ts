@@ -29,6 +29,13 @@ interface Origin {
   readonly file?: string;
 }
 
+/** Values that are to be given to variables, by name, and what counts once they are. */
+export interface Loading {
+  readonly targets: ReadonlyMap<string, Variable>;
+  readonly given: ReadonlyMap<string, Tensor | HostArray>;
+  readonly loaded: () => void;
+}
+
 /** Sets all `targets` from the values of their names in one run; throws, and changes nothing, if anything is amiss. */
 export function assignState(
   origin: Origin,

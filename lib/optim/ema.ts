@@ -2,7 +2,7 @@
 import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
 import { refuseWhileTracing } from "../graph/trace.js";
-import { assignState, snapshot } from "../nn/state.js";
+import { assignState, type Loading, snapshot } from "../nn/state.js";
 import { assignAll, full, type Tensor, uniform, type Variable, variable, zeros } from "../tensor/index.js";
 import { checkVariables } from "./rule.js";
 import { checkNumber } from "./schedule.js";
@@ -92,12 +92,21 @@ export class Ema {
   }
 
   /** Goes on from {@link stateDict}. @throws ShapeError, DTypeError or ValueError listing all that does not fit; nothing is changed then. */
-  loadStateDict({ updates, tensors }: EmaState): void {
+  loadStateDict(state: EmaState): void {
+    const { targets, given, loaded } = this.loading(state);
+    assignState({ op: "ema.loadStateDict" }, targets, given, true);
+    loaded();
+  }
+
+  /** What {@link loadStateDict} does, before anything is done. @internal */
+  loading({ updates, tensors }: EmaState): Loading {
     refuseWhileTracing("ema.loadStateDict");
     if (!Number.isSafeInteger(updates) || updates < 0)
       throw new ValueError(`ema.loadStateDict: ${updates} is no number of updates`, { op: "ema.loadStateDict", inputs: [updates] });
-    assignState({ op: "ema.loadStateDict" }, this.named(), new Map(Object.entries(tensors)), true);
-    this.updates.count = updates;
+    const loaded = () => {
+      this.updates.count = updates;
+    };
+    return { targets: this.named(), given: new Map(Object.entries(tensors)), loaded };
   }
 
   private named(): Map<string, Variable> {

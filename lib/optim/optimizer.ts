@@ -4,7 +4,7 @@ import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
 import { graphOf } from "../graph/signature.js";
 import { currentTrace, refuseWhileTracing } from "../graph/trace.js";
-import { assignState, snapshot } from "../nn/state.js";
+import { assignState, type Loading, snapshot } from "../nn/state.js";
 import { checkSources } from "../tensor/evaluate.js";
 import { checkLoss } from "../tensor/gradients.js";
 import { assignAll, dependsOn, minimum, onesLike, stopGradient, type Tensor, uniform, type Variable, zerosLike } from "../tensor/index.js";
@@ -204,7 +204,14 @@ export class Optimizer {
    * Goes on from where {@link stateDict} was taken, of an optimizer of the same kind over the same parameters.
    * @throws ShapeError, DTypeError or ValueError listing all that does not fit; nothing is changed then.
    */
-  loadStateDict({ step, microStep, lrScale, steps, tensors }: OptimizerState): void {
+  loadStateDict(state: OptimizerState): void {
+    const { targets, given, loaded } = this.loading(state);
+    assignState({ op: `${this.name}.loadStateDict` }, targets, given, true);
+    loaded();
+  }
+
+  /** What {@link loadStateDict} does, before anything is done. @internal */
+  loading({ step, microStep, lrScale, steps, tensors }: OptimizerState): Loading {
     const op = `${this.name}.loadStateDict`;
     refuseWhileTracing(op);
     const counts = new Map(Object.entries(steps));
@@ -223,11 +230,13 @@ export class Optimizer {
         if (!given.has(name) && (isFresh || name === `${slot.key}.${accumulated}`)) given.set(name, value);
       }
     }
-    assignState({ op }, new Map(this.slots.flatMap((slot) => slot.named())), given, true);
-    this.updates.count = step;
-    this.microSteps.count = microStep;
-    this.lrScale = lrScale;
-    for (const { key, updates } of this.slots) updates.count = counts.get(key) ?? 0;
+    const loaded = () => {
+      this.updates.count = step;
+      this.microSteps.count = microStep;
+      this.lrScale = lrScale;
+      for (const { key, updates } of this.slots) updates.count = counts.get(key) ?? 0;
+    };
+    return { targets: new Map(this.slots.flatMap((slot) => slot.named())), given, loaded };
   }
 }
 

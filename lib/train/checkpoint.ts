@@ -3,7 +3,7 @@ import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, ValueError } from "../base/errors.js";
 import type { Module } from "../nn/index.js";
-import { type HostArray, readState, writeState } from "../nn/state.js";
+import { assignState, type HostArray, type Loading, readState, writeState } from "../nn/state.js";
 import type { Ema, Optimizer } from "../optim/index.js";
 import { getRandomState, type RandomState, setRandomState, type Tensor, tensor } from "../tensor/index.js";
 import type { MeansState } from "./batches.js";
@@ -87,9 +87,22 @@ export async function readCheckpoint(folder: string, saved: Saved): Promise<Posi
   const tensors = (name: string): Record<string, Tensor> =>
     Object.fromEntries([...part(name)].map(([key, x]) => [key, tensor(x.data, { shape: x.shape, dtype: x.dtype })]));
 
-  saved.model.loadStateDict(tensors("model"));
-  saved.optimizer.loadStateDict({ ...record.optimizer, tensors: tensors("optimizer") });
-  if (record.ema !== null) saved.ema?.loadStateDict({ ...record.ema, tensors: tensors("ema") });
+  const { model, optimizer, ema } = saved;
+  const loadings: Record<string, Loading> = {
+    model: { targets: new Map([...model.namedParameters(), ...model.namedBuffers()]), given: part("model"), loaded: () => {} },
+    optimizer: optimizer.loading({ ...record.optimizer, tensors: tensors("optimizer") }),
+    ...(record.ema === null || ema === undefined ? {} : { ema: ema.loading({ ...record.ema, tensors: tensors("ema") }) }),
+  };
+  const joined = <V>(maps: (loading: Loading) => ReadonlyMap<string, V>) =>
+    new Map(Object.entries(loadings).flatMap(([part, loading]) => [...maps(loading)].map(([name, v]) => [`${part}/${name}`, v] as const)));
+  // All at once: where one of them does not fit, none of them changes.
+  assignState(
+    { op: "resume", file: path },
+    joined(({ targets }) => targets),
+    joined(({ given }) => given),
+    true,
+  );
+  for (const { loaded } of Object.values(loadings)) loaded();
   saved.history.epochs.push(...record.history);
   record.callbacks.forEach((state, i) => {
     if (state !== null) saved.callbacks[i].restore?.({ data: state.data, tensors: tensors(`callback${i}`) });

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as nabla from "nabla";
-import { type Callback, setSeed } from "nabla";
+import { type Callback, setSeed, tensor } from "nabla";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { WordStream } from "../../lib/base/philox.js";
+import { readState, writeState } from "../../lib/nn/state.js";
 import { eachDevice, testedDevices } from "../devices.js";
 import { firstSeed, repeatable } from "../seeds.js";
 import { train } from "./fixtures/resumable.mjs";
@@ -72,6 +73,26 @@ it("checkpoints of other trainings, and files that are none, are refused", async
   await expect(train(nabla, run)).rejects.toMatchObject({ code: "ERR_FORMAT" });
   await nabla.nn.linear(1, 1).save(path);
   await expect(train(nabla, run)).rejects.toMatchObject({ code: "ERR_FORMAT", op: "resume" });
+});
+
+it("a checkpoint whose optimizer does not fit changes nothing, the weights included", async () => {
+  const run = join(folder, "misfit");
+  await train(nabla, run, { epochs: 1 });
+  const path = join(run, "checkpoint.safetensors");
+  const { state, metadata } = await readState(path);
+  const name = [...state.keys()].find((key) => /^optimizer.*(?<!accumulated)$/.test(key))!;
+  state.delete(name);
+  await writeState(path, Object.fromEntries([...state].map(([key, x]) => [key, tensor(x.data, x)])), metadata);
+  const seen: number[][] = [];
+  const look = async ({ model }: { model: nabla.nn.Module }) => {
+    seen.push((await Promise.all(Object.values(model.stateDict()).map(async (x) => Array.from(await x.data())))).flat());
+  };
+  await expect(train(nabla, run, { callbacks: [{ onTrainBegin: look, onTrainEnd: look }] })).rejects.toMatchObject({
+    code: "ERR_FORMAT",
+    op: "resume",
+    inputs: expect.arrayContaining([[name]]),
+  });
+  expect(seen[1]).toEqual(seen[0]);
 });
 
 /** Runs the training in a process of its own, which is killed when it has printed so many steps; what it printed in the end, or null. */
