@@ -1,19 +1,120 @@
 /**
- * Joins the modules of lib/ into one file: Node reads it in a quarter of the time that a hundred small ones take. Each entry point
- * of package.json is a list of names from it, so that all share one state.
+ * Joins the modules of lib/ into few files: Node reads one in a quarter of the time that a hundred small ones take. What the root
+ * imports is one file, dist/lib/nabla.js, which every entry point shares, so that all share one state. What is seldom needed when a
+ * program starts is late: left out of it, in files of its own, loaded by the first call.
  */
 import { readFileSync } from "node:fs";
-import { defineConfig } from "rolldown";
+import { dirname, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineConfig, RUNTIME_MODULE_ID } from "rolldown";
+import { parseSync } from "rolldown/utils";
 
-const { exports } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
-const entries = Object.values(exports)
-  .map(({ default: file }) => /^\.\/dist\/(.+)\.js$/.exec(file ?? "")?.[1])
-  .filter((name) => name !== undefined);
+const root = fileURLToPath(new URL(".", import.meta.url));
+const source = (name) => resolve(root, "lib", `${name}.ts`);
+
+const { exports, bin } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
+const published = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin ?? {})].flatMap(
+  (file) => /^\.\/dist\/(.+)\.js$/.exec(file ?? "")?.[1] ?? [],
+);
+
+/** Modules that are late. They export functions and classes that nobody extends; their files in dist/ lie where they do in lib/. */
+const late = [
+  "data/cifar",
+  "data/image-folder",
+  "data/mnist",
+  "data/readers",
+  "data/split",
+  "data/workers",
+  "debug/index",
+  "diagnose/index",
+  "io/index",
+  "losses/index",
+  "metrics/index",
+  "plot/index",
+  "profile/index",
+  "runtime/reference/device",
+  "train/cache-activations",
+  "train/checkpoint",
+  "train/early-stopping",
+  "train/loggers",
+  "train/progress",
+  "train/trials",
+];
+const nameOf = new Map(late.map((name) => [source(name), name]));
+
+/** What a module exports, without types: names with "function" or "class". */
+function exportsOf(file) {
+  const { program } = parseSync(file, readFileSync(file, "utf8"));
+  const refuse = (what) => {
+    throw new Error(`${relative(root, file)} cannot be late: ${what}`);
+  };
+  return program.body.flatMap((statement) => {
+    if (statement.type === "ExportAllDeclaration" || statement.type === "ExportDefaultDeclaration") refuse(statement.type);
+    if (statement.type !== "ExportNamedDeclaration" || statement.exportKind === "type") return [];
+    const { declaration, specifiers } = statement;
+    if (declaration?.type === "FunctionDeclaration") return [[declaration.id.name, "function"]];
+    if (declaration?.type === "ClassDeclaration") return [[declaration.id.name, "class"]];
+    if (declaration?.type === "VariableDeclaration") {
+      const isFunction = ({ init }) => ["ArrowFunctionExpression", "CallExpression"].includes(init?.type); // a test looks whether it is
+      return declaration.declarations.map((one) => [one.id.name, isFunction(one) ? "function" : "value"]);
+    }
+    if (declaration !== null) return []; // a type
+    const there = new Map(exportsOf(resolve(dirname(file), statement.source.value.replace(/\.js$/, ".ts"))));
+    return specifiers.flatMap(({ exportKind, local, exported }) => {
+      if (exportKind === "type") return [];
+      return [[exported.name, there.get(local.name) ?? refuse(`${local.name} is not declared where it comes from`)]];
+    });
+  });
+}
+
+/** Stands for a late module: the same names, each of which loads it when it is first called. */
+function standIn(name) {
+  const names = exportsOf(source(name));
+  const value = names.find(([, kind]) => kind === "value");
+  if (value !== undefined) throw new Error(`lib/${name}.ts cannot be late: ${value[0]} may be no function`);
+  const parts = names.map(([what, kind]) =>
+    kind === "function"
+      ? `export const ${what} = (...args) => late().${what}(...args);`
+      : `export class ${what} {
+        constructor(...args) { return new (late().${what})(...args); }
+        static [Symbol.hasInstance](value) { return value instanceof late().${what}; }
+      }`,
+  );
+  return [
+    `import { createRequire } from "node:module";`,
+    "let module;",
+    `const late = () => (module ??= createRequire(import.meta.url)("../${name}.js"));`,
+    ...parts,
+  ].join("\n");
+}
+
+/** Everybody who imports a late module gets its stand-in; what the root reaches then is the common file. */
+const common = new Set();
+const prefix = "\0late:";
+const loadLate = {
+  name: "late",
+  resolveId(specifier, importer) {
+    if (importer === undefined || !specifier.startsWith(".")) return null;
+    const name = nameOf.get(resolve(dirname(importer), specifier.replace(/\.js$/, ".ts")));
+    return name === undefined ? null : `${prefix}${name}`;
+  },
+  load: (id) => (id.startsWith(prefix) ? standIn(id.slice(prefix.length)) : null),
+  buildEnd() {
+    const visit = (id) => {
+      if (common.has(id)) return;
+      common.add(id);
+      const info = this.getModuleInfo(id);
+      if (info !== null) info.importedIds.forEach(visit);
+    };
+    visit(source("index"));
+  },
+};
 
 export default defineConfig({
-  input: Object.fromEntries(entries.map((name) => [name, `lib/${name}.ts`])),
+  input: Object.fromEntries([...new Set([...published, ...late])].map((name) => [name, source(name)])),
   platform: "node",
   treeshake: false,
+  plugins: [loadLate],
   output: {
     dir: "dist",
     sourcemap: true,
@@ -21,6 +122,6 @@ export default defineConfig({
     comments: false, // a third of what Node would have to read
     // One folder deep, like every module of lib/: what is found from import.meta.url lies where it did.
     chunkFileNames: "lib/[name].js",
-    codeSplitting: { groups: [{ name: "nabla" }] },
+    codeSplitting: { groups: [{ debugName: "common", name: (id) => (common.has(id) || id === RUNTIME_MODULE_ID ? "nabla" : null) }] },
   },
 });

@@ -1,11 +1,10 @@
 /** Writing files such that a crash leaves the old contents or the new, never half of them. */
-import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /** Replaces the file at `path`: writes beside it, waits until the bytes are on disk, then renames. */
 export async function writeFileAtomic(path: string, contents: Uint8Array | string): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+  const beside = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
   try {
     const file = await open(beside, "wx");
     try {
