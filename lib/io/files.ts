@@ -1,14 +1,14 @@
 /** Writing files such that a crash leaves the old contents or the new, never half of them. */
-import { open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Replaces the file at `path`: writes beside it, waits until the bytes are on disk, then renames. */
-export async function writeFileAtomic(path: string, contents: Uint8Array | string): Promise<void> {
+/** Replaces the file at `path`: writes beside it (contents, or what a function writes), waits until the bytes are on disk, then renames. */
+export async function writeFileAtomic(path: string, contents: Uint8Array | string | ((file: FileHandle) => Promise<void>)): Promise<void> {
   const beside = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
   try {
     const file = await open(beside, "wx");
     try {
-      await file.writeFile(contents);
+      await (typeof contents === "function" ? contents(file) : file.writeFile(contents));
       await file.sync();
     } finally {
       await file.close();

@@ -1,4 +1,13 @@
 /** `nabla/io`: file formats. */
 export { decodeElements, encodeElements } from "./elements.js";
 export { writeFileAtomic } from "./files.js";
-export { encodeSafetensors, parseSafetensors, type RawTensor, type SafetensorsFile, type SafetensorsType } from "./safetensors.js";
+export {
+  type ArrayLayout,
+  encodeSafetensors,
+  layoutSafetensors,
+  parseSafetensors,
+  type RawTensor,
+  type SafetensorsFile,
+  type SafetensorsLayout,
+  type SafetensorsType,
+} from "./safetensors.js";

@@ -166,9 +166,61 @@ function byteSize(dtype: SafetensorsType, shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((n, size) => n * size, safetensorsTypes[dtype]);
 }
 
+/** An array of a file to be: all but its data. */
+export type ArrayLayout = Omit<RawTensor, "data">;
+
+/** How a file begins, and where in it the data of each array lie. */
+export interface SafetensorsLayout {
+  /** All that stands before the data. */
+  readonly head: Uint8Array;
+  /** First byte of each array, by name, counted from the beginning of the file. */
+  readonly begins: ReadonlyMap<string, number>;
+  /** Of the whole file, in bytes. */
+  readonly size: number;
+}
+
 /**
- * A safetensors file of the given arrays. Equal contents give equal bytes: tensors are ordered by element size, widest
- * first, then by name, which leaves all of them aligned.
+ * The layout of a file of the given arrays. Equal arrays give equal bytes: they are ordered by element size, widest first, then by
+ * name, which leaves all of them aligned.
+ *
+ * @throws {ValueError} if a name is reserved or given twice.
+ */
+export function layoutSafetensors(
+  entries: Iterable<readonly [name: string, array: ArrayLayout]>,
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsLayout {
+  const sorted = [...entries].sort(([a, x], [b, y]) => safetensorsTypes[y.dtype] - safetensorsTypes[x.dtype] || (a < b ? -1 : 1));
+  const header = new Map<string, unknown>();
+  if (Object.keys(metadata).length > 0) header.set(metadataKey, metadata);
+  const offsets = new Map<string, number>();
+  let end = 0;
+  for (const [name, { dtype, shape }] of sorted) {
+    if (!isType(dtype)) refuse(name, shape, `dtype ${dtype} is not one of ${Object.keys(safetensorsTypes).join(", ")}`);
+    if (name === metadataKey || name === forbiddenKey) refuse(name, shape, "the name is reserved");
+    if (header.has(name)) refuse(name, shape, "the name is given twice");
+    if (shape.some((n) => !isSize(n))) refuse(name, shape, `shape [${shape.join(", ")}] is not made of whole numbers ≥ 0`);
+    offsets.set(name, end);
+    const begin = end;
+    end += byteSize(dtype, shape);
+    header.set(name, { dtype, shape, data_offsets: [begin, end] });
+  }
+
+  // Spaces after the JSON align the data.
+  const members = [...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
+  const json = new TextEncoder().encode(`{${members.join(",")}}`);
+  const headerBytes = Math.ceil(json.length / 8) * 8;
+  const head = new Uint8Array(prefixBytes + headerBytes).fill(" ".charCodeAt(0), prefixBytes);
+  new DataView(head.buffer).setBigUint64(0, BigInt(headerBytes), true);
+  head.set(json, prefixBytes);
+  return { head, begins: new Map([...offsets].map(([name, begin]) => [name, head.length + begin])), size: head.length + end };
+}
+
+function refuse(name: string, shape: readonly number[], problem: string): never {
+  throw new ValueError(`safetensors: tensor ${quote(name)}: ${problem}`, { op: "safetensors", inputs: [name, shape] });
+}
+
+/**
+ * A safetensors file of the given arrays; equal contents give equal bytes.
  *
  * @throws {ValueError} if a name is reserved or given twice, or data do not fill their shape.
  */
@@ -176,36 +228,15 @@ export function encodeSafetensors(
   entries: Iterable<readonly [name: string, tensor: RawTensor]>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const sorted = [...entries].sort(([a, x], [b, y]) => safetensorsTypes[y.dtype] - safetensorsTypes[x.dtype] || (a < b ? -1 : 1));
-  const header = new Map<string, unknown>();
-  if (Object.keys(metadata).length > 0) header.set(metadataKey, metadata);
-  let end = 0;
-  for (const [name, { dtype, shape, data }] of sorted) {
-    const refuse = (problem: string) => {
-      throw new ValueError(`safetensors: tensor ${quote(name)}: ${problem}`, { op: "safetensors", inputs: [name, shape] });
-    };
-    if (!isType(dtype)) refuse(`dtype ${dtype} is not one of ${Object.keys(safetensorsTypes).join(", ")}`);
-    if (name === metadataKey || name === forbiddenKey) refuse("the name is reserved");
-    if (header.has(name)) refuse("the name is given twice");
-    if (!shape.every(isSize) || byteSize(dtype, shape) !== data.length) {
-      refuse(`shape [${shape.join(", ")}] of ${dtype} takes ${byteSize(dtype, shape)} bytes but ${data.length} are given`);
+  const all = [...entries];
+  const { head, begins, size } = layoutSafetensors(all, metadata);
+  const bytes = new Uint8Array(size);
+  bytes.set(head);
+  for (const [name, { dtype, shape, data }] of all) {
+    if (byteSize(dtype, shape) !== data.length) {
+      refuse(name, shape, `shape [${shape.join(", ")}] of ${dtype} takes ${byteSize(dtype, shape)} bytes but ${data.length} are given`);
     }
-    header.set(name, { dtype, shape, data_offsets: [end, end + data.length] });
-    end += data.length;
-  }
-
-  // Spaces after the JSON align the data.
-  const members = [...header].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`);
-  const json = new TextEncoder().encode(`{${members.join(",")}}`);
-  const headerBytes = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(prefixBytes + headerBytes + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerBytes), true);
-  bytes.set(json, prefixBytes);
-  bytes.fill(" ".charCodeAt(0), prefixBytes + json.length, prefixBytes + headerBytes);
-  let at = prefixBytes + headerBytes;
-  for (const [, { data }] of sorted) {
-    bytes.set(data, at);
-    at += data.length;
+    bytes.set(data, begins.get(name)!);
   }
   return bytes;
 }

@@ -1,13 +1,11 @@
 /** Activations of the frozen part of a model, computed once and kept on disk: training the rest then costs only the rest. */
-import { createHash } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { createHash, type Hash } from "node:crypto";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
-import { allocate } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
-import { sizeOf } from "../base/shape.js";
 import { ArrayDataset, type Batch, DataLoader, type Dataset, type HostArray } from "../data/index.js";
-import { decodeElements, encodeElements, encodeSafetensors, parseSafetensors, writeFileAtomic } from "../io/index.js";
+import { decodeElements, encodeElements, layoutSafetensors, parseSafetensors, writeFileAtomic } from "../io/index.js";
 import type { Module } from "../nn/index.js";
 import { compile, type Tensor } from "../tensor/index.js";
 import { modeSwitch, runAhead, toTensor } from "./batches.js";
@@ -24,8 +22,9 @@ export interface CacheActivationsOptions {
 }
 
 /**
- * The examples of `dataset` with x replaced by what `frozen` makes of it in evaluation mode; other fields stay. The result is held in
- * memory and in a file named after a hash of the network, its weights and the data: when one of them changes it is computed anew.
+ * The examples of `dataset` with x replaced by what `frozen` makes of it in evaluation mode; other fields stay. They are written, a batch at
+ * a time, to a file named after hashes of the network, the data and the weights, and read from it into memory, now and the next time. When
+ * the data have changed they are computed anew; when the weights have, the file of the weights before is removed.
  *
  * ```ts
  * const features = await cacheActivations(model.freeze().body, train, { folder: "runs/activations" });
@@ -50,57 +49,73 @@ export async function cacheActivations<B extends Batch & { readonly x: HostArray
       },
     );
   const loader = new DataLoader(dataset, { batchSize });
-  const file = join(folder, `${await keyOf(frozen, dataKey ?? dataset, signal)}.safetensors`);
-  const kept = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
-  if (kept !== null) {
-    const { tensors } = parseSafetensors(kept);
-    return new ArrayDataset(
-      Object.fromEntries([...tensors].map(([name, raw]) => [name, { ...decodeElements(raw), shape: raw.shape }])) as B & Batch,
-    );
-  }
+  const place = await placeOf(frozen, dataKey ?? dataset, signal);
+  const name = `${place}-${await hashOfWeights(frozen)}.safetensors`;
+  const file = join(folder, name);
+  const kept = await read(file);
+  if (kept !== null) return kept as Dataset<Batch> as Dataset<B>;
 
   const evaluating = modeSwitch(frozen, false);
   const forward = compile((x: Tensor) => frozen.forward(x));
-  const fields: Record<string, HostArray> = {};
-  let at = 0;
-  await runAhead(
-    loader,
-    ({ x }) => evaluating(() => forward(toTensor(x))),
-    async (y, batch) => {
-      const rows = { ...batch, x: { data: await y.data(), shape: y.shape, dtype: y.dtype } };
-      for (const [name, { data, shape, dtype }] of Object.entries<HostArray>(rows)) {
-        const size = sizeOf(shape.slice(1));
-        fields[name] ??= { data: allocate(dtype, dataset.length * size), shape: [dataset.length, ...shape.slice(1)], dtype };
-        fields[name].data.set(data, at * size);
-      }
-      at += y.shape[0];
-    },
-    signal,
-  );
   await mkdir(folder, { recursive: true });
-  await writeFileAtomic(
-    file,
-    encodeSafetensors(Object.entries(fields).map(([name, { data, shape, dtype }]) => [name, encodeElements(dtype, shape, data)] as const)),
-  );
-  return new ArrayDataset(fields as unknown as B);
+  await writeFileAtomic(file, async (out) => {
+    let begins: ReadonlyMap<string, number> | null = null;
+    let at = 0;
+    await runAhead(
+      loader,
+      ({ x }) => evaluating(() => forward(toTensor(x))),
+      async (y, batch) => {
+        const rows = Object.entries<HostArray>({ ...batch, x: { data: await y.data(), shape: y.shape, dtype: y.dtype } });
+        const raw = rows.map(([field, { dtype, shape, data }]) => [field, encodeElements(dtype, shape, data)] as const);
+        if (begins === null) {
+          const whole = raw.map(([field, array]) => [field, { ...array, shape: [dataset.length, ...array.shape.slice(1)] }] as const);
+          const layout = layoutSafetensors(whole);
+          await out.write(layout.head, 0, layout.head.length, 0);
+          begins = layout.begins;
+        }
+        for (const [field, { data, shape }] of raw) {
+          await out.write(data, 0, data.length, begins.get(field)! + at * (data.length / shape[0]));
+        }
+        at += y.shape[0];
+      },
+      signal,
+    );
+  });
+  const superseded = (await readdir(folder)).filter((other) => other.startsWith(`${place}-`) && other !== name);
+  await Promise.all(superseded.map((other) => rm(join(folder, other), { force: true })));
+  return (await read(file))! as Dataset<Batch> as Dataset<B>;
 }
 
-/** A hash of what the activations depend on. */
-async function keyOf(frozen: Module, data: string | Dataset<Batch>, signal: AbortSignal | undefined): Promise<string> {
+/** The examples in a file, or null if it is not there. */
+async function read(file: string): Promise<Dataset<Batch> | null> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (bytes === null) return null;
+  const { tensors } = parseSafetensors(bytes);
+  return new ArrayDataset(Object.fromEntries([...tensors].map(([name, raw]) => [name, { ...decodeElements(raw), shape: raw.shape }])));
+}
+
+const add = (hash: Hash, name: string, shape: readonly number[], { buffer, byteOffset, byteLength }: ArrayBufferView) =>
+  hash.update(`|${name} ${shape}|`).update(new Uint8Array(buffer, byteOffset, byteLength));
+
+/** A hash of the network without its weights, and of the data. */
+async function placeOf(frozen: Module, data: string | Dataset<Batch>, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash("sha256").update(inspect(frozen, { depth: null }));
-  const add = (name: string, shape: readonly number[], { buffer, byteOffset, byteLength }: ArrayBufferView) =>
-    hash.update(`|${name} ${shape}|`).update(new Uint8Array(buffer, byteOffset, byteLength));
-  for (const [name, value] of Object.entries(frozen.stateDict())) add(`${name} ${value.dtype}`, value.shape, await value.data());
   if (typeof data === "string") hash.update(`|key ${data}`);
   else {
     for await (const batch of new DataLoader(data, { batchSize: 256 })) {
       // Always of one size: the hash must not depend on where batches end.
       signal?.throwIfAborted();
-      for (const [name, { data: elements, shape, dtype }] of Object.entries(batch)) add(`${name} ${dtype}`, shape, elements);
+      for (const [name, { data: elements, shape, dtype }] of Object.entries(batch)) add(hash, `${name} ${dtype}`, shape, elements);
     }
   }
+  return hash.digest("hex").slice(0, 32);
+}
+
+async function hashOfWeights(frozen: Module): Promise<string> {
+  const hash = createHash("sha256");
+  for (const [name, value] of Object.entries(frozen.stateDict())) add(hash, `${name} ${value.dtype}`, value.shape, await value.data());
   return hash.digest("hex").slice(0, 32);
 }

@@ -82,7 +82,7 @@ describe("cached activations", () => {
     }
   });
 
-  it("are computed anew when data or weights have changed", async () => {
+  it("are computed anew when data or weights have changed, and take the place of those of the weights before", async () => {
     const body = new Body().freeze();
     const data = await quadrants(50);
     const one = await cacheActivations(body, data, { folder });
@@ -92,7 +92,7 @@ describe("cached activations", () => {
     bias[3] = Math.fround(bias[3] + 1e-6);
     body.fc.bias!.assign(tensor(bias));
     const two = await cacheActivations(body, data, { folder });
-    expect(await readdir(folder)).toHaveLength(3);
+    expect(await readdir(folder)).toHaveLength(2);
     expect((await two.get([0])).x.data[3]).not.toBe((await one.get([0])).x.data[3]);
     // Whoever names the data is believed.
     await cacheActivations(body, data, { folder, dataKey: "v1" });
@@ -100,7 +100,18 @@ describe("cached activations", () => {
     await cacheActivations(body, await quadrants(50, 9), { folder, dataKey: "v1" });
     expect(body.used).toBe(0);
     await cacheActivations(body, data, { folder, dataKey: "v2" });
-    expect([body.used > 0, (await readdir(folder)).length]).toEqual([true, 5]);
+    expect([body.used > 0, (await readdir(folder)).length]).toEqual([true, 4]);
+  });
+
+  it("leave nothing behind when they are interrupted", async () => {
+    const controller = new AbortController();
+    const data = (await quadrants(50)).map((batch) => {
+      controller.abort(new Error("interrupted"));
+      return batch;
+    });
+    const options = { folder, dataKey: "v1", batchSize: 10, signal: controller.signal };
+    await expect(cacheActivations(new Body().freeze(), data, options)).rejects.toThrow("interrupted");
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it("train the head as the whole model would", async () => {
