@@ -14,7 +14,7 @@ const source = (name) => resolve(root, "lib", `${name}.ts`);
 
 const { exports, bin } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8"));
 const published = [...Object.values(exports).map((entry) => entry.default), ...Object.values(bin ?? {})].flatMap(
-  (file) => /^\.\/dist\/(.+)\.js$/.exec(file ?? "")?.[1] ?? [],
+  (file) => /^(?:\.\/)?dist\/(.+)\.js$/.exec(file ?? "")?.[1] ?? [],
 );
 
 /** Modules that are late. They export functions and classes that nobody extends; their files in dist/ lie where they do in lib/. */
@@ -32,6 +32,7 @@ const late = [
   "metrics/index",
   "plot/index",
   "profile/index",
+  "report/index",
   "runtime/reference/device",
   "train/cache-activations",
   "train/checkpoint",

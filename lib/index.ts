@@ -37,5 +37,6 @@ export { impute, normalize } from "./nn/index.js";
 export * as optim from "./optim/index.js";
 export * as plot from "./plot/index.js";
 export { Profile, type ProfileRow, profile, type Stats, stats } from "./profile/index.js";
+export * as report from "./report/index.js";
 export * from "./tensor/index.js";
 export * from "./train/index.js";

@@ -65,6 +65,12 @@ const stages = {
   "npm test on one thread": { commands: () => [[{ NABLA_THREADS: "1" }, "npm", "test"]] },
   "long lifetimes": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/runtime/lifetimes.test.ts"]] },
   "trainings killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/train/resume.test.ts"]] },
+  "npx nabla bench": {
+    commands: () => [
+      ["npm", "run", "build"],
+      ["node", "dist/cli/index.js", "bench"],
+    ],
+  },
   "fuzzing of the validator of programs": {
     needs: ["clang++-19"],
     commands: () => {

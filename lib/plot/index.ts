@@ -5,3 +5,4 @@ export { type Captioned, imageGrid } from "./image-grid.js";
 export { type Line, lineChart, type Panel } from "./line-chart.js";
 export { encodePng, type Picture } from "./png.js";
 export { type ScatterOptions, scatter } from "./scatter.js";
+export { escape as escapeText } from "./svg.js";

@@ -28,8 +28,8 @@ export class History {
     return this.epochs.map(({ scores }) => scores[name] ?? Number.NaN);
   }
 
-  /** Writes training curves as an SVG file: a diagram for each score, with a line for training and one for each validation set. */
-  async plot(path: string): Promise<void> {
+  /** Training curves as SVG: a diagram for each score, with a line for training and one for each validation set. */
+  toSvg(): string {
     const quantity = (name: string) => name.slice(name.lastIndexOf(".") + 1);
     const set = (name: string) => (name.includes(".") ? name.slice(0, name.lastIndexOf(".")) : "train");
     const { names } = this;
@@ -37,6 +37,11 @@ export class History {
       title,
       lines: names.filter((name) => quantity(name) === title).map((name) => ({ name: set(name), values: this.series(name) })),
     }));
-    await writeFileAtomic(path, lineChart(panels));
+    return lineChart(panels);
+  }
+
+  /** Writes {@link toSvg} to a file. */
+  async plot(path: string): Promise<void> {
+    await writeFileAtomic(path, this.toSvg());
   }
 }
