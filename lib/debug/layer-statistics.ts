@@ -1,6 +1,7 @@
 /** What flows through the layers of a model: sizes of activations and gradients, by which vanishing and exploding show. */
 import { backward } from "../autodiff/backward.js";
 import type { AnyModule } from "../nn/module.js";
+import { histograms } from "../plot/index.js";
 import { checkLoss } from "../tensor/gradients.js";
 import { compile, onesLike, Tensor, zerosLike } from "../tensor/index.js";
 import { graphOnly } from "./double.js";
@@ -39,6 +40,11 @@ export interface StatisticsReport {
   readonly verdict: "vanishing" | "exploding" | "fine";
   /** A row a layer. */
   toString(): string;
+  /**
+   * A picture: a row of histograms a layer, of its activations and of the gradients by them, and beside them how large they are, by which vanishing
+   * and exploding show at once.
+   */
+  readonly svg: string;
 }
 
 const bins = 20;
@@ -62,10 +68,20 @@ export async function layerStatistics(model: AnyModule, loss: () => Tensor): Pro
   const all = await Promise.all([...activations, ...gradients].map(async (x) => statisticsOf(await x.data())));
   const layers = names.map((layer, i) => ({ layer, activation: all[i], gradient: all[names.length + i] }));
   const own = Object.fromEntries(parameters.map(([name], i) => [name, all[2 * names.length + i]]));
-  const size = ({ mean, std }: Statistics) => Math.hypot(mean, std);
   const ratio = layers.length === 0 ? 1 : size(layers[0].gradient) / size(layers[layers.length - 1].gradient);
   const verdict = ratio < 1e-3 ? "vanishing" : ratio > 1e3 ? "exploding" : "fine";
-  return { layers, parameters: own, verdict, toString: () => table(layers) };
+  return { layers, parameters: own, verdict, toString: () => table(layers), svg: picture(layers, verdict) };
+}
+
+/** Root mean square. */
+const size = ({ mean, std }: Statistics) => Math.hypot(mean, std);
+
+function picture(layers: readonly LayerStatistics[], verdict: StatisticsReport["verdict"]): string {
+  const of = (statistics: Statistics) => ({ ...statistics, counts: statistics.histogram, size: size(statistics) });
+  const rows = layers.map(({ layer, activation, gradient }) => ({ name: layer, histograms: [of(activation), of(gradient)] }));
+  return histograms(["activations", "gradients by them"], rows, {
+    title: verdict === "fine" ? "Layers" : `Layers: gradients are ${verdict}`,
+  });
 }
 
 /** What `body` gives, while the results of modules are noted down. */
@@ -114,7 +130,7 @@ function table(layers: readonly LayerStatistics[]): string {
       activation.std.toExponential(2).padStart(9),
       `${(100 * activation.zeros).toFixed(0)} %`.padStart(6),
       drawn(activation),
-      Math.hypot(gradient.mean, gradient.std).toExponential(2).padStart(9),
+      size(gradient).toExponential(2).padStart(9),
     ].join("  "),
   );
   const head = ["layer".padEnd(width), "mean".padStart(10), "std".padStart(9), " zeros", "activations".padEnd(bins), " gradient"].join(

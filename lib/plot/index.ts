@@ -1,6 +1,7 @@
 /** `nabla/plot`: pictures of training as SVG and PNG. */
 
 export { type HeatMap, heatMap } from "./heat-map.js";
+export { type Histogram, type HistogramRow, histograms } from "./histograms.js";
 export { type Captioned, imageGrid } from "./image-grid.js";
 export { type Line, lineChart, type Panel } from "./line-chart.js";
 export { encodePng, type Picture } from "./png.js";

@@ -18,7 +18,7 @@ export interface ExampleOptions {
 export type Metric = (prediction: Tensor, target: Tensor, options?: ExampleOptions) => Tensor;
 
 /** Runs submitted before the first is waited for: the next batch is prepared while the device works. */
-const ahead = 2;
+const usualAhead = 2;
 
 export function toTensor({ data, shape, dtype }: HostArray): Tensor {
   return tensor(data, { shape, dtype });
@@ -89,6 +89,7 @@ export async function runAhead<B, R>(
   take: (result: R, batch: B) => void | Promise<void>,
   signal: AbortSignal | undefined,
   rests?: Rests,
+  ahead = usualAhead,
 ): Promise<void> {
   const running: { result: Promise<R>; batch: B }[] = [];
   const takeUntil = async (left: number) => {

@@ -1,6 +1,7 @@
 /** `fit`: the training loop, written once. */
 import { ValueError } from "../base/errors.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";
+import { checkNumerics } from "../debug/index.js";
 import type { Module } from "../nn/index.js";
 import type { Ema, MinimizeOptions, Optimizer } from "../optim/index.js";
 import { compile, type Tensor } from "../tensor/index.js";
@@ -27,6 +28,11 @@ export interface FitOptions extends MinimizeOptions {
   metrics?: Readonly<Record<string, Metric>>;
   /** Also report the norm of all gradients, before clipping, as `gradNorm`. Default false. */
   gradNorm?: boolean;
+  /**
+   * Look at every value that a step computes: the first NaN or infinity ends the training with a `NumericsError` that names the op that made it and
+   * the line that wrote it, and the model stays as it was before that step. Takes several times as long. Default false.
+   */
+  debug?: boolean;
   /** Averages that take in every update; validation then measures the model with the averages in the place of its weights. */
   ema?: Ema;
   callbacks?: readonly Callback[];
@@ -47,10 +53,11 @@ export interface FitOptions extends MinimizeOptions {
  * @example
  * const history = await fit(model, train, { loss: losses.crossEntropy, optimizer: optim.adam(model.parameters()), epochs: 5 });
  * @throws {ValueError} if the data set is empty, an option is out of range, or a checkpoint is of another training.
+ * @throws {NumericsError} with `debug`, where a step computes NaN or an infinity.
  */
 export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoader<LabeledBatch>, options: FitOptions): Promise<History> {
   const { loss, optimizer, epochs = 1, batchSize = 32, shuffle = true, seed = 0, metrics = {}, callbacks = [], signal } = options;
-  const { clipNorm, clipValue, accumulate, gradNorm = false, ema, resume } = options;
+  const { clipNorm, clipValue, accumulate, gradNorm = false, debug = false, ema, resume } = options;
   if (!Number.isInteger(epochs) || epochs < 0)
     throw new ValueError(`fit: expected epochs to be a whole number ≥ 0 but received ${epochs}`, { op: "fit", inputs: [epochs] });
   const taken = ["loss", "gradNorm"].find((name) => name in metrics);
@@ -60,7 +67,7 @@ export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoade
   const validate = evaluator(model, { loss, metrics, signal });
 
   const training = modeSwitch(model, true);
-  const step = compile((x: Tensor, y: Tensor, examples?: ExampleOptions) => {
+  const step = (debug ? checkNumerics : compile)((x: Tensor, y: Tensor, examples?: ExampleOptions) => {
     const prediction = model.forward(x);
     const measure = (metric: Metric) => (examples === undefined ? metric(prediction, y) : metric(prediction, y, examples));
     const cost = measure(loss);
@@ -149,6 +156,7 @@ export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoade
         },
         signal,
         rests,
+        debug ? 0 : undefined, // a step that follows one that failed would train on
       );
       const samplesPerSecond = (1000 * (means.seen - seenBefore)) / (performance.now() - began);
       const scores = means.scores();

@@ -160,6 +160,12 @@ eachDevice("layer statistics", () => {
     expect(report.verdict).toBe(verdict);
     expect(report.parameters["0.weight"].mean / factor ** (depth - 1)).toBeCloseTo(1, 5);
     expect(String(report).split("\n")).toHaveLength(depth + 1);
+    expect(report.svg.includes(`gradients are ${verdict}`)).toBe(verdict !== "fine");
+    // A point a layer for activations and one for gradients, from left to right as they grow.
+    const xs = [...report.svg.matchAll(/<circle cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+    expect(xs).toHaveLength(2 * depth);
+    expect(Math.sign(xs[depth - 1] - xs[0])).toBe(Math.sign(factor - 1));
+    expect(Math.sign(xs[2 * depth - 1] - xs[depth])).toBe(Math.sign(1 - factor));
   });
 
   it("counts dead units, what is not finite, and how values lie", async () => {

@@ -33,7 +33,8 @@ it("deep-signals", async () => {
     const lines = await runExample("deep-signals", "--depth", "12", "--out", out);
     expect(lines[1]).toMatch(/^1\.5 · I.* → 1\.3e\+2 /); // 1.5¹²
     expect(lines[2]).toMatch(/^0\.5 · I.* → 2\.\de-4 /); // 0.5¹²
-    expect(await readFile(join(out, "signals.svg"), "utf8")).toContain("</svg>");
+    expect(lines.at(-1)).toMatch(/gradients .* are vanishing$/);
+    for (const name of ["signals.svg", "layers.svg"]) expect(await readFile(join(out, name), "utf8")).toContain("</svg>");
   } finally {
     await rm(out, { recursive: true });
   }

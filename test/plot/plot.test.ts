@@ -76,3 +76,17 @@ it("scatter plots put every point on its place", () => {
   expect([x2 - x1 > 0, y2 - y1 < 0]).toEqual([true, true]);
   expect(isWellFormed(plot.scatter({}))).toBe(true);
 });
+
+it("histograms have bars as high as their counts, and points where sizes lie on a logarithmic scale", () => {
+  const of = (size: number) => ({ counts: [0, 4, 1, 2], min: -size, max: size, size });
+  const empty = { counts: [0, 0, 0, 0], min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, size: Number.NaN };
+  const rows = [1, 0.01, 0.0001].map((size, i) => ({ name: `<${i}>`, histograms: [of(size), empty] }));
+  const svg = plot.histograms(["values", "nothing"], rows, { title: "three" });
+  expect(isWellFormed(svg)).toBe(true);
+  const heights = [...svg.match(/<path d="([^"]*)"/)![1].matchAll(/v-?([\d.]+)h/g)].map(([, height]) => Number(height));
+  expect(heights.map((height) => (4 * height) / heights[1])).toEqual([0, 4, 1, 2]);
+  const xs = [...svg.matchAll(/<circle cx="([\d.]+)"/g)].map(([, x]) => Number(x));
+  expect(xs).toHaveLength(3);
+  expect(xs[0] - xs[1]).toBeCloseTo(xs[1] - xs[2], 0);
+  expect(xs[1]).toBeLessThan(xs[0]);
+});

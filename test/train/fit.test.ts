@@ -81,6 +81,30 @@ eachDevice("fit", () => {
     expect(single.names).toEqual(["loss", "accuracy", "validation.loss", "validation.accuracy"]);
   });
 
+  it("with debug names the op that made the first NaN and its line, and leaves the weights of the step before", async () => {
+    class Logarithms extends nn.Module {
+      readonly inner = classifier();
+      forward(x: Tensor): Tensor {
+        return this.inner.forward(x.log());
+      }
+    }
+    const model = new Logarithms();
+    const data = clouds(64).map(({ x, y }, { indices }) => {
+      const positive = (x.data as Float32Array).map((value, i) => (indices[i >> 1] === 40 ? -1 : Math.abs(value)));
+      return { x: { ...x, data: positive }, y };
+    });
+    const after: unknown[] = [];
+    const callbacks: Callback[] = [{ onBatchEnd: async () => void after.push(await weights(model)) }];
+    const failure = await fit(model, data, { ...options(model), debug: true, shuffle: false, callbacks }).catch((error) => error);
+    expect(failure).toMatchObject({ code: "ERR_NUMERICS", op: "checkNumerics" });
+    expect(failure.message).toMatch(/log\(\[16, 2\]\)[\s\S]*fit\.test\.ts[\s\S]*NaN/);
+    expect(after).toHaveLength(2); // examples 32 … 47 are the third batch
+    expect(await weights(model)).toEqual(after[1]);
+    const sound = { ...options(model), debug: true, epochs: 2 };
+    const history = await fit(model, data.take(32), sound);
+    expect(history.series("loss")[1]).toBeLessThan(history.series("loss")[0]);
+  });
+
   it("predicts all rows in order, in evaluation mode, of tensors and data sets", async () => {
     const model = classifier();
     const data = clouds(37);
