@@ -281,6 +281,7 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
       if (other === undefined || other.role !== "tile" || !sameShape(user.shape, host.shape) || tileDType(user) !== host.dtype) continue;
       if (!user.inputs.includes(host) || !canJoin(step, other, host)) continue;
       const overwritten = other.tile.flatMap((value) => inPlace.get(value) ?? []);
+      if (lowering.fallible && overwritten.length > 0) continue;
       if (host.inputs.some((input) => overwritten.includes(input.window.base))) continue;
       absorb(step, other);
       step.role = "epilogue";

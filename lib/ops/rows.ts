@@ -25,11 +25,13 @@ const rowsOf = (kernel: string) => ({
 
 const last = { axis: -1, keepDims: true };
 
-// Jᵀ·gy with J = diag(y) − y·yᵀ
+/** Jᵀ·gy with J = diag(y) − y·yᵀ. */
+const softmaxGradient = (gy: Tensor, y: Tensor): Tensor => mul(y, sub(gy, sum(mul(gy, y), last)));
+
 const softmaxOp = defineOp({
   name: "softmax",
   inputs: ["x"],
-  vjp: { x: (gy, { y }) => mul(y, sub(gy, sum(mul(gy, y), last))) },
+  vjp: { x: (gy, { y }) => softmaxGradient(gy, y) },
   lowering: rowsOf("softmax"),
 });
 
@@ -63,12 +65,19 @@ export function logSoftmax(value: TensorLike, axis = -1): Tensor {
   return along("logSoftmax", value, axis, (x) => node(logSoftmaxOp, [x], x.shape, x.dtype));
 }
 
+/** softmax(logits) − oneHot(labels), in one pass with whatever scales it. */
+const crossEntropyGradientOp = defineOp({
+  name: "crossEntropyGradient",
+  inputs: ["logits", "labels"],
+  vjp: { logits: (u, { logits }) => softmaxGradient(u, softmax(logits)), labels: null },
+  lowering: { kind: "kernel", kernel: "cross_entropy_grad", fallible: true, epilogue: true },
+});
+
 const crossEntropyOp = defineOp({
   name: "crossEntropy",
   inputs: ["logits", "labels"],
   vjp: {
-    logits: (gy, { logits, labels }) =>
-      mul(sub(softmax(logits), oneHot(labels, logits.shape[1], { dtype: logits.dtype })), expandDims(gy, 1)),
+    logits: (gy, { logits, labels }) => mul(node(crossEntropyGradientOp, [logits, labels], logits.shape, logits.dtype), expandDims(gy, 1)),
     labels: null,
   },
   lowering: { kind: "kernel", kernel: "cross_entropy", fallible: true },

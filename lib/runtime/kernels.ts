@@ -43,6 +43,7 @@ export const kernels = {
   softmax: kernel(1, 0),
   log_softmax: kernel(1, 0),
   cross_entropy: kernel(2, 0, { dtypes: "indexed", fallible: true }),
+  cross_entropy_grad: kernel(2, 0, { dtypes: "indexed", fallible: true, tile: "epilogue" }),
   moments: kernel(1, 3),
   layer_norm: kernel(4, 1, { tile: "epilogue" }),
   layer_norm_grad: kernel(4, 1, { tile: "epilogue" }),

@@ -20,6 +20,7 @@
   X(softmax)             \
   X(log_softmax)         \
   X(cross_entropy)       \
+  X(cross_entropy_grad)  \
   X(moments)             \
   X(layer_norm)          \
   X(layer_norm_grad)     \

@@ -1,14 +1,16 @@
-// `softmax`, `log_softmax`, `cross_entropy`: over contiguous rows, shifted by the row's maximum so that exp() cannot
-// overflow.
+// `softmax`, `log_softmax`, `cross_entropy` and its gradient: over contiguous rows, shifted by the row's maximum so
+// that exp() cannot overflow.
 #include "../simd/math.h"
 #include "kernels.h"
 #include "lookup.h"
+#include "tile.h"
 #include "views.h"
 
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kBlock = 512;  // elements summed in T before a sum goes on in double
+constexpr int64_t kBlock = 512;      // elements summed in T before a sum goes on in double
+constexpr int64_t kTogether = 4096;  // elements, or so, that an epilogue takes while they are in cache
 
 template <class T>
 NABLA_INLINE T log_of(double x) {
@@ -86,6 +88,9 @@ void plan(const Call& call, Plan& plan) {
   plan.phases = 1;
   plan.tasks[0] = ceil_div(rows, each);
   plan.grain = static_cast<int64_t>(cost * static_cast<double>(smaller(each, rows)));
+  if (!call.tile) return;
+  plan.scratch = tile_scratch(call);
+  plan.state = tile_state_size(call);
 }
 
 const char* check_softmax(const Call& call) {
@@ -119,17 +124,22 @@ void run_softmax(const Call& call, const Work& work) {
     run_rows<double, logarithm>(call, work);
 }
 
+constexpr int kInputs = 2;  // logits and labels
+
+template <bool gradient>
 const char* check_cross_entropy(const Call& call) {
-  if (call.input_count != 2 || call.output_count != 1 || call.attr_count != 0)
-    return "cross_entropy: inputs are logits and labels, the output is the loss";
-  const View &x = call.inputs[0], &labels = call.inputs[1], &loss = call.outputs[0];
-  if (x.rank != 2 || !same_shape(labels, 1, x.shape) || !same_shape(loss, 1, x.shape))
-    return "cross_entropy: logits are [rows, n], labels and loss [rows]";
-  if (!is_float(x.dtype) || loss.dtype != x.dtype || labels.dtype != Dtype::i32)
-    return "cross_entropy: logits and loss are both f32 or both f64, labels i32";
-  if (!is_contiguous(x) || !is_contiguous(labels) || !is_contiguous(loss))
+  const bool has_tile = gradient && call.tile;
+  if (call.attr_count != 0 || call.input_count < kInputs || call.output_count < 1 ||
+      (!has_tile && call.input_count + call.output_count > kInputs + 1))
+    return "cross_entropy: inputs are logits and labels, the output is the loss (gradient)";
+  const View &x = call.inputs[0], &labels = call.inputs[1], &y = call.outputs[0];
+  if (x.rank != 2 || !same_shape(labels, 1, x.shape) || !same_shape(y, gradient ? 2 : 1, x.shape))
+    return "cross_entropy: logits (and gradient) are [rows, n], labels and loss [rows]";
+  if (!is_float(x.dtype) || y.dtype != x.dtype || labels.dtype != Dtype::i32)
+    return "cross_entropy: logits and the output are both f32 or both f64, labels i32";
+  if (!is_contiguous(x) || !is_contiguous(labels) || !is_contiguous(y))
     return "cross_entropy: operands must be row-major contiguous";
-  return nullptr;
+  return has_tile ? tile_check(call, kInputs, 1) : nullptr;
 }
 
 template <class T>
@@ -151,11 +161,41 @@ void run_cross_entropy(const Call& call, const Work& work) {
     cross_entropy_rows<double>(call, work);
 }
 
+void prepare_gradient(const Call& call, void* state) { tile_prepare(call, kInputs, 1, state); }
+
+template <class T>
+void gradient_rows(const Call& call, const Work& work) {
+  const int64_t n = call.inputs[0].shape[1], rows = call.inputs[0].shape[0], each = pieces_per_task(cost_of_row(call));
+  const int64_t first = work.task * each, last = smaller(rows, first + each);
+  const T* x = reinterpret_cast<const T*>(call.inputs[0].data);
+  const int32_t* labels = reinterpret_cast<const int32_t*>(call.inputs[1].data);
+  T* y = reinterpret_cast<T*>(call.outputs[0].data);
+  if (work.task == 0) report_bad_index(labels, rows, n, *work.report);
+  const int64_t together = call.tile ? larger(1, kTogether / larger(1, n)) : rows;
+  for (int64_t start = first; start < last; start += together) {
+    const int64_t end = smaller(last, start + together);
+    for (int64_t r = start; r < end; ++r) {
+      softmax_row(x + r * n, y + r * n, n);
+      if (labels[r] >= 0 && labels[r] < n) y[r * n + labels[r]] -= 1;
+    }
+    if (call.tile) tile_run(call, work.state, start * n, (end - start) * n, work.scratch);
+  }
+}
+
+void run_gradient(const Call& call, const Work& work) {
+  if (call.inputs[0].dtype == Dtype::f32)
+    gradient_rows<float>(call, work);
+  else
+    gradient_rows<double>(call, work);
+}
+
 }  // namespace
 
 const Kernel softmax_kernel = {"softmax", false, false, check_softmax, plan, nullptr, run_softmax<false>};
 const Kernel log_softmax_kernel = {"log_softmax", false, false, check_softmax, plan, nullptr, run_softmax<true>};
-const Kernel cross_entropy_kernel = {"cross_entropy",  true, false, check_cross_entropy, plan, nullptr,
+const Kernel cross_entropy_kernel = {"cross_entropy",  true, false, check_cross_entropy<false>, plan, nullptr,
                                      run_cross_entropy};
+const Kernel cross_entropy_grad_kernel = {"cross_entropy_grad", true,        true, check_cross_entropy<true>, plan,
+                                          prepare_gradient,     run_gradient};
 
 }  // namespace nabla::NABLA_ISA

@@ -1,5 +1,5 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
-import { compile, gradients, nn, optim, randn, type Tensor, variable } from "nabla";
+import { compile, gradients, losses, nn, optim, randn, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
 
 /** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
@@ -45,6 +45,15 @@ describe("one kernel computes", () => {
     const layer = nn.sequential(nn.conv2d(3, 4, { kernel: 3, bias: false }), nn.batchNorm(4), nn.relu()).eval();
     const kernels = await kernelsOf((x) => layer.forward(x), randn([2, 8, 8, 3]));
     expect(kernels).toEqual(["tile[add sqrt div mul]", "conv2d[sub mul add maximum]"]);
+  });
+
+  it("the gradient of cross-entropy with its scale, and each row's weight", async () => {
+    const [logits, labels, weights] = [randn([32, 10]), tensor(Array.from({ length: 32 }, (_, i) => i % 10)).cast("i32"), randn([32])];
+    const [first, last] = ["cross_entropy", "cross_entropy_grad[mul]"];
+    const mean = (x: Tensor, y: Tensor) => [losses.crossEntropy(x, y), ...gradients(losses.crossEntropy(x, y), [x])];
+    expect(await kernelsOf(mean, logits, labels)).toEqual([first, "reduce", "tile[div]", last]);
+    const weighted = (x: Tensor, y: Tensor, w: Tensor) => gradients(losses.crossEntropy(x, y, { reduction: "sum", weights: w }), [x]);
+    expect(await kernelsOf(weighted, logits, labels, weights)).toEqual([last]);
   });
 
   it("a gradient and the update that consumes it", async () => {

@@ -81,6 +81,12 @@ inline std::vector<ProgramSpec> seeds() {
           {0}}});
     add({in(20, 0), {kInput, kI32, 4, 1}, out(4, 2)},
         {{"cross_entropy", {whole(2, {4})}, {whole(0, {4, 5}), whole(1, {4})}}});
+    add({in(20, 0), {kInput, kI32, 4, 1}, out(20, 2), in(4, 3), out(20, 4)},
+        {{"cross_entropy_grad",
+          {whole(2, {4, 5}), whole(4, {4, 5})},
+          {whole(0, {4, 5}), whole(1, {4}), {3, 0, {4, 5}, {1, 0}}},
+          {},
+          epilogue({4, 5})}});
     add({in(20, 0), {kInput, kI32, 7, 1}, out(35, 2)},
         {{"gather_rows", {whole(2, {7, 5})}, {whole(0, {4, 5}), whole(1, {7})}}});
     add({in(35, 0), {kInput, kI32, 7, 1}, out(20, 2)},

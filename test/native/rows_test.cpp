@@ -10,7 +10,8 @@ class RowsTest : public KernelTest {};
 NABLA_ON_EVERY_ISA(RowsTest);
 
 template <class T>
-void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, const Kernel& cross_entropy) {
+void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, const Kernel& cross_entropy,
+               const Kernel& gradient) {
   Random random(41);
   const double tolerance = sizeof(T) == 4 ? 2e-6 : 1e-14;
   for (const Shape& s : {Shape{1, 1},
@@ -27,7 +28,8 @@ void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, co
                          {2, 5000}}) {
     const int64_t rows = s[0], n = s[1];
     const double scale = n == 7 ? 500 : 5;  // exp() of the unshifted numbers would overflow
-    Array<T> x(s, random.values<T>(rows * n, -scale, scale)), p(s), l(s), loss({rows});
+    Array<T> x(s, random.values<T>(rows * n, -scale, scale)), p(s), l(s), loss({rows}), g(s);
+    Array<T> weights({rows}, random.values<T>(rows)), weighted(s);
     Array<int32_t> labels({rows});
     for (int64_t r = 0; r < rows; ++r) labels[r] = static_cast<int32_t>(random.below(n));
     ASSERT_EQ(run(softmax, {{p.view()}, {x.view()}}).complaint, "");
@@ -36,6 +38,19 @@ void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, co
     ASSERT_EQ(o.complaint, "");
     ASSERT_EQ(o.failure, Failure::none);
     EXPECT_TRUE(p.memory.intact() && l.memory.intact() && loss.memory.intact());
+    ASSERT_EQ(run(gradient, {{g.view()}, {x.view(), labels.view()}}).complaint, "");
+    for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(g[i], p[i] - T(i % n == labels[i / n] ? 1 : 0));
+    // Each row's weight as the epilogue, in place and beside the result.
+    TileBuilder t(dtype_of<T>, s);
+    t.store(t.op(TileOp::mul, t.load(0), t.load(1)));
+    for (Array<T>* own : {&p, &weighted}) {
+      const Ask fused = {
+          {own->view(), weighted.view()}, {x.view(), labels.view(), weights.strided(s, {1, 0})}, {}, t.tile()};
+      ASSERT_EQ(run(gradient, fused, own == &p).complaint, "");
+      for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(weighted[i], g[i] * weights[i / n]);
+    }
+    EXPECT_TRUE(g.memory.intact() && weighted.memory.intact());
+    run(softmax, {{p.view()}, {x.view()}});
     for (int64_t r = 0; r < rows; ++r) {
       long double top = -INFINITY, total = 0;
       for (int64_t i = 0; i < n; ++i) top = std::fmax(top, static_cast<long double>(x[r * n + i]));
@@ -51,10 +66,12 @@ void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, co
   }
 }
 TEST_P(RowsTest, SoftmaxF32) {
-  softmaxes<float>(*this, kernel("softmax"), kernel("log_softmax"), kernel("cross_entropy"));
+  softmaxes<float>(*this, kernel("softmax"), kernel("log_softmax"), kernel("cross_entropy"),
+                   kernel("cross_entropy_grad"));
 }
 TEST_P(RowsTest, SoftmaxF64) {
-  softmaxes<double>(*this, kernel("softmax"), kernel("log_softmax"), kernel("cross_entropy"));
+  softmaxes<double>(*this, kernel("softmax"), kernel("log_softmax"), kernel("cross_entropy"),
+                    kernel("cross_entropy_grad"));
 }
 
 TEST_P(RowsTest, SoftmaxOfNanAndInfinity) {
@@ -74,12 +91,29 @@ TEST_P(RowsTest, FirstBadLabelIsReported) {
   labels[4999] = -1;
   labels[1234] = 10;
   labels[2345] = 99;
-  for (const bool backwards : {false, true}) {
-    const Outcome o = run(kernel("cross_entropy"), {{loss.view()}, {x.view(), labels.view()}}, backwards);
-    EXPECT_EQ(o.failure, Failure::index);
-    EXPECT_EQ(o.value, 10);
-    EXPECT_EQ(o.limit, 10);
-  }
+  Array<float> g({rows, n});
+  for (const bool backwards : {false, true})
+    for (const auto& [name, y] : {std::pair{"cross_entropy", loss.view()}, {"cross_entropy_grad", g.view()}}) {
+      const Outcome o = run(kernel(name), {{y}, {x.view(), labels.view()}}, backwards);
+      EXPECT_EQ(o.failure, Failure::index) << name;
+      EXPECT_EQ(o.value, 10);
+      EXPECT_EQ(o.limit, 10);
+    }
+  EXPECT_TRUE(g.memory.intact() && loss.memory.intact());
+}
+
+TEST_P(RowsTest, Complaints) {
+  Array<float> x({2, 3}), rows({2}), g({2, 3});
+  Array<int32_t> labels({2}), three({3});
+  const auto complaint = [&](const char* name, std::vector<View> inputs, View out) {
+    return run(kernel(name), {{out}, std::move(inputs)}).complaint;
+  };
+  EXPECT_NE(complaint("cross_entropy", {x.view(), labels.view()}, g.view()), "");
+  EXPECT_NE(complaint("cross_entropy_grad", {x.view(), labels.view()}, rows.view()), "");
+  EXPECT_NE(complaint("cross_entropy_grad", {x.view(), three.view()}, g.view()), "");
+  EXPECT_NE(complaint("cross_entropy_grad", {x.view(), rows.view()}, g.view()), "");
+  EXPECT_NE(complaint("cross_entropy_grad", {x.view(), labels.view(), x.view()}, g.view()), "");
+  EXPECT_NE(complaint("cross_entropy_grad", {x.view()}, g.view()), "");
 }
 
 template <class T>

@@ -155,11 +155,12 @@ eachDevice("steps", () => {
   });
 
   it("fail without changing anything, even if nobody asks for the loss", async () => {
-    const w = variable([[1, 2, 3]]);
-    const sgd = optim.sgd([w], { lr: 0.1 });
-    const step = compile((labels: Tensor) => sgd.minimize(losses.crossEntropy(w.value, labels)));
+    const [w, offset] = [variable([[1, 2, 3]]), variable([[0, 0, 0]])];
+    const sgd = optim.sgd([w, offset], { lr: 0.1 });
+    const step = compile((labels: Tensor) => sgd.minimize(losses.crossEntropy(w.value.add(offset.value), labels)));
     await expect(step(tensor([3], { dtype: "i32" }))).rejects.toMatchObject({ code: "ERR_INDEX" });
     expect(await w.value.array()).toEqual([[1, 2, 3]]);
+    expect(await offset.value.array()).toEqual([[0, 0, 0]]);
   });
 });
 

@@ -405,6 +405,8 @@ describe("softmax and cross-entropy", () => {
   it("measures −log softmax at the label", () => {
     const labels = { shape: [2], values: [2, 0], dtype: "i32" as const };
     expectClose(call("cross_entropy", [x, labels], { shape: [2], dtype: "f64" }), [-Math.log(y[2]), Math.LN2], 1e-15);
+    const gradient = call("cross_entropy_grad", [x, labels], { shape: [2, 3], dtype: "f64" });
+    expectClose(gradient, [y[0], y[1], y[2] - 1, -0.5, 0.5, 0], 1e-15);
   });
 });
 

@@ -1,4 +1,4 @@
-/** Softmax, its logarithm and cross-entropy over rows, shifted by the row's maximum so that exp cannot overflow. */
+/** Softmax, its logarithm, cross-entropy and its gradient over rows, shifted by the row's maximum so that exp cannot overflow. */
 import type { TypedArray } from "../../base/dtype.js";
 import { sameShape } from "../../base/shape.js";
 import { type Call, elements, IndexFailure, type ReferenceKernel, type Signature } from "./operand.js";
@@ -42,14 +42,17 @@ export const log_softmax: ReferenceKernel = {
   },
 };
 
+function checkLabels({ inputs: [logits, labels] }: Call<Signature>): string | null {
+  if (logits.shape.length !== 2) return `the logits are [${logits.shape}], not rows`;
+  if (labels.dtype !== "i32") return `the labels are ${labels.dtype}, not i32`;
+  return sameShape(labels.shape, [logits.shape[0]]) ? null : `labels [${labels.shape}] are not one for each row of [${logits.shape}]`;
+}
+
 export const cross_entropy: ReferenceKernel = {
-  check({ inputs: [logits, labels], outputs: [loss] }) {
-    if (logits.shape.length !== 2) return `the logits are [${logits.shape}], not rows`;
-    if (labels.dtype !== "i32") return `the labels are ${labels.dtype}, not i32`;
-    if (!sameShape(labels.shape, [logits.shape[0]]) || !sameShape(loss.shape, labels.shape)) {
-      return `labels [${labels.shape}] and loss [${loss.shape}] are not one for each row of [${logits.shape}]`;
-    }
-    return null;
+  check(call) {
+    const [rows] = call.inputs[0].shape;
+    const [loss] = call.outputs;
+    return checkLabels(call) ?? (sameShape(loss.shape, [rows]) ? null : `the loss is [${loss.shape}], not one for each of ${rows} rows`);
   },
   run({ inputs, outputs }) {
     const [rows, n] = inputs[0].shape;
@@ -60,5 +63,20 @@ export const cross_entropy: ReferenceKernel = {
       const { top, sum } = normalizer(x, r * n, n);
       loss[r] = Math.log(sum) + (top - x[r * n + labels[r]]);
     }
+  },
+};
+
+export const cross_entropy_grad: ReferenceKernel = {
+  check: (call) => checkLabels(call) ?? checkRows(call),
+  run(call) {
+    const n = call.inputs[0].shape[1];
+    const labels = elements(call.inputs[1]);
+    const y = elements(call.outputs[0]);
+    const bad = labels.find((label) => label < 0 || label >= n);
+    if (bad !== undefined) throw new IndexFailure(bad, n);
+    softmax.run(call);
+    labels.forEach((label, r) => {
+      y[r * n + label] -= 1;
+    });
   },
 };

@@ -9,7 +9,7 @@ import { avg_pool2d, avg_pool2d_grad, max_pool2d, max_pool2d_gather, max_pool2d_
 import { random } from "./random.js";
 import { arg_reduce, reduce } from "./reduce.js";
 import { gather_rows, scatter_add_rows } from "./rows.js";
-import { cross_entropy, log_softmax, softmax } from "./softmax.js";
+import { cross_entropy, cross_entropy_grad, log_softmax, softmax } from "./softmax.js";
 import { tile } from "./tile.js";
 
 export const table: Readonly<Record<KernelName, ReferenceKernel>> = {
@@ -29,6 +29,7 @@ export const table: Readonly<Record<KernelName, ReferenceKernel>> = {
   softmax,
   log_softmax,
   cross_entropy,
+  cross_entropy_grad,
   moments,
   layer_norm,
   layer_norm_grad,
