@@ -304,7 +304,7 @@ class Task {
     } else if (cut_.col_blocks == 1) {
       tile_run(call_, work_.state, origin + c_rows[0], rows * n_, tile_scratch_);
     } else {
-      for (int64_t i = 0; i < rows; ++i) tile_run(call_, work_.state, origin + c_rows[i] + j0, cols, tile_scratch_);
+      tile_run_rows(call_, work_.state, origin + c_rows[0] + j0, cols, rows, n_, tile_scratch_);
     }
   }
 

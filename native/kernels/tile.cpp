@@ -216,10 +216,18 @@ struct Register {
   TileArgument<T> value;
   int64_t phase, filled;  // of a periodic load: position in the period where the slot starts, elements that it holds
   T* operand;             // if the value is the operand's own memory, else null
+  int64_t advance;        // elements from one row's value to the next's
+};
+
+// An argument that is elsewhere in the next row.
+template <class T>
+struct Move {
+  TileArgument<T>* argument;
+  int64_t advance;
 };
 
 // Runs a prepared tile. All that lasts from tile to tile lies in scratch: slots, one to spread a repeated value, a
-// block and a register for each step, the code.
+// block and a register for each step, the code and what moves in it from row to row.
 template <class T>
 class Machine {
  public:
@@ -228,13 +236,14 @@ class Machine {
     blocks_ = slots_ + (state.slot_count + 1) * kTileLength;
     code_ = reinterpret_cast<TileInstruction<T>*>(blocks_ + state.step_count * kBlock<T>);
     registers_ = reinterpret_cast<Register<T>*>(code_ + instructions_of(state.step_count));
+    moves_ = reinterpret_cast<Move<T>*>(registers_ + state.step_count);
   }
   // Loads are fetched; other steps load, compute and put; at last all is finished.
   static constexpr int64_t instructions_of(int64_t steps) { return 3 * steps + 1; }
   static constexpr int64_t bytes_of(int64_t slots, int64_t steps) {
     return (slots + 1) * kTileLength * static_cast<int64_t>(sizeof(T)) +
            steps * (kBlock<T> * static_cast<int64_t>(sizeof(T)) + static_cast<int64_t>(sizeof(Register<T>))) +
-           instructions_of(steps) * static_cast<int64_t>(sizeof(TileInstruction<T>));
+           instructions_of(steps) * static_cast<int64_t>(sizeof(TileInstruction<T>) + 3 * sizeof(Move<T>));
   }
 
   // Computes what stays the same in all tiles, and finds out which outputs must not be written early.
@@ -243,6 +252,7 @@ class Machine {
       const Step& s = state_.steps[i];
       T value;
       registers_[i].operand = nullptr;
+      registers_[i].advance = 0;
       if (s.op == TileOp::constant) {
         value = static_cast<T>(call_.tile->steps[i].value);
       } else if (s.op == TileOp::uniform) {
@@ -282,7 +292,27 @@ class Machine {
     return true;
   }
 
-  void tile(int64_t start, int64_t n) {
+  // Whether tiles `stride` elements apart differ by addresses only: n elements from `start` on, and the same of each
+  // row.
+  bool may_repeat(int64_t start, int64_t n, int64_t stride) const {
+    for (int j = 0; j < state_.store_count; ++j)
+      if (!early_[j]) return false;
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (s.op == TileOp::index) return false;
+      if (s.op != TileOp::load || s.access == Access::scalar) continue;
+      if (s.access == Access::periodic && stride % period_of(s.dims) == 0) continue;
+      if (s.dtype != kDtype<T> || s.copied) return false;
+      if (s.access == Access::contiguous) continue;
+      const bool is_matrix = s.dims.rank == 2 && s.dims.shape[1] == stride && s.dims.strides[1] == 1;
+      if (!is_matrix || start % stride + n > stride) return false;
+    }
+    return true;
+  }
+
+  // A tile and those of the rows behind it, which `may_repeat`.
+  void tile(int64_t start, int64_t n, int64_t rows = 1, int64_t stride = 0) {
+    stride_ = stride;
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
       if (s.op == TileOp::load) {
@@ -295,12 +325,26 @@ class Machine {
     const int64_t whole = n / kBlock<T> * kBlock<T>;
     if (whole > 0) {
       assemble(start, true);
-      for (int64_t i = 0; i < whole; i += kBlock<T>) run_block(i);
+      for (int64_t row = 0; row < rows; ++row) {
+        for (int64_t i = 0; i < whole; i += kBlock<T>) run_block(i);
+        for (int m = 0; m < move_count_; ++m) moves_[m].argument->data += moves_[m].advance;
+      }
     }
-    if (whole < n) rest(start, whole, n - whole);
+    if (whole < n) rest(start, whole, n - whole, rows);
     if (!writes_) return;
     for (int j = 0; j < state_.store_count; ++j)
       if (!early_[j]) write(j, start, n);
+  }
+
+  // Elements [start, start + count), in tiles.
+  void run(int64_t start, int64_t count) {
+    const int64_t end = start + count, length = needs_no_slots() ? count : state_.length;
+    while (start < end) {
+      int64_t n = smaller(length, end - start);
+      if (state_.row) n = smaller(n, state_.row - start % state_.row);
+      tile(start, n);
+      start += n;
+    }
   }
 
   // The register of store j, spread out if it is one repeated value.
@@ -329,14 +373,19 @@ class Machine {
   // Code for the tile at `start`; `in_place`: early stores go to the outputs, else to the steps' blocks.
   void assemble(int64_t start, bool in_place) {
     TileInstruction<T>* at = code_;
-    const auto emit = [&](TileFunction<T> run, const TileArgument<T>& x) {
+    move_count_ = 0;
+    const auto take = [&](TileArgument<T>& to, const Register<T>& from) {
+      to = from.value;
+      if (from.advance != 0 && to.mask != 0) moves_[move_count_++] = {&to, from.advance};
+    };
+    const auto emit = [&](TileFunction<T> run, const Register<T>& x) {
       at->run = run;
-      at->args[0] = x;
+      take(at->args[0], x);
       ++at;
     };
     if (state_.is_large && in_place)
       for (int i = 0; i < state_.step_count; ++i)
-        if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i].value);
+        if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i]);
     int held = kNone;  // the step whose result is in registers
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
@@ -346,11 +395,11 @@ class Machine {
       for (int k = 0; k < arity; ++k)
         if (s.args[k] == held && may_hold(s.op, k)) form |= 1 << k;
       if (has_one_form(s.op, arity) && form == 0) {
-        emit(tile_functions<T>[static_cast<int>(TileOp::load)][0], registers_[s.args[0]].value);
+        emit(tile_functions<T>[static_cast<int>(TileOp::load)][0], registers_[s.args[0]]);
         form = 1;
       }
       at->run = tile_functions<T>[static_cast<int>(s.op)][form];
-      for (int k = 0; k < 3; ++k) at->args[k] = registers_[s.args[k]].value;
+      for (int k = 0; k < arity; ++k) take(at->args[k], registers_[s.args[k]]);
       ++at;
       held = i;
       TileArgument<T> to;
@@ -363,45 +412,53 @@ class Machine {
       else
         continue;
       registers_[i].value = to;
+      registers_[i].advance = stride_;
       const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
-      emit(past_caches ? put<T, true> : put<T, false>, to);
+      emit(past_caches ? put<T, true> : put<T, false>, registers_[i]);
     }
     at->run = finish<T>;
   }
 
-  // Elements [from, from + count) of the tile, less than a block: operands and early stores go through blocks.
-  void rest(int64_t start, int64_t from, int64_t count) {
+  // Elements [from, from + count) of the tile and its rows, less than a block: operands and early stores go through
+  // blocks.
+  void rest(int64_t start, int64_t from, int64_t count, int64_t rows) {
     const size_t bytes = static_cast<size_t>(count) * sizeof(T);
     for (int i = 0; i < state_.step_count; ++i) {
       if (registers_[i].operand == nullptr) continue;
       splat(block(i), T(0));
-      std::memcpy(block(i), registers_[i].operand + from, bytes);
       registers_[i].value = {block(i), 0};
     }
     assemble(start, false);
-    run_block(from);
+    const auto early = [&](int i) { return own_store(state_.steps[i].direct) + start; };
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int i = 0; i < state_.step_count; ++i)
+        if (const Register<T>& r = registers_[i]; r.operand != nullptr)
+          std::memcpy(block(i), r.operand + from + row * r.advance, bytes);
+      run_block(from);
+      for (int i = 0; i < state_.step_count; ++i)
+        if (is_early(state_.steps[i])) std::memcpy(early(i) + from + row * stride_, block(i), bytes);
+    }
     for (int i = 0; i < state_.step_count; ++i) {
       if (registers_[i].operand != nullptr) registers_[i].value = {registers_[i].operand, -1};
-      if (!is_early(state_.steps[i])) continue;
-      T* const to = own_store(state_.steps[i].direct) + start;
-      std::memcpy(to + from, block(i), bytes);
-      registers_[i].value = {to, -1};
+      if (is_early(state_.steps[i])) registers_[i].value = {early(i), -1};
     }
   }
 
   void load(Register<T>& r, const Step& s, int i, int64_t start, int64_t n) {
     char* const data = operand(s).data;
     const bool own = s.dtype == kDtype<T>;
-    const auto lend = [&](int64_t offset) {
+    const auto lend = [&](int64_t offset, int64_t advance) {
       r.operand = reinterpret_cast<T*>(data) + offset;
       r.value = {r.operand, -1};
+      r.advance = advance;
     };
     r.operand = nullptr;
+    r.advance = 0;
     switch (s.access) {
       case Access::scalar:
         return;  // since `begin`
       case Access::contiguous:
-        if (own && !(s.copied && writes_)) return lend(start);
+        if (own && !(s.copied && writes_)) return lend(start, stride_);
         convert_in<T>(data + start * static_cast<int64_t>(size_of(s.dtype)), s.dtype, slot(s), n);
         r.value = {slot(s), -1};
         return;
@@ -409,7 +466,7 @@ class Machine {
         const int64_t phase = start % period_of(s.dims);
         if (r.filled < n || r.phase != phase) {
           gather_any(slot(s), data, s.dtype, s.dims, phase, n);
-          r = {{slot(s), -1}, phase, n, nullptr};
+          r = {{slot(s), -1}, phase, n, nullptr, 0};
         }
         return;
       }
@@ -421,7 +478,7 @@ class Machine {
     if (stride == 0 || (stride == 1 && own)) {
       const Position at = position_of(s.dims, start);
       if (at.index[last] + n <= s.dims.shape[last]) {  // the tile lies within one row
-        if (stride == 1) return lend(at.offset);
+        if (stride == 1) return lend(at.offset, stride_ > 0 ? s.dims.strides[last - 1] : 0);
         splat(block(i), element_in<T>(data + at.offset * static_cast<int64_t>(size_of(s.dtype)), s.dtype));
         r.value = {block(i), 0};
         return;
@@ -449,6 +506,9 @@ class Machine {
   T *slots_, *blocks_;
   TileInstruction<T>* code_;
   Register<T>* registers_;
+  Move<T>* moves_;
+  int move_count_ = 0;
+  int64_t stride_ = 0;  // of rows
   bool writes_;
   bool early_[kMaxOperands];  // stores that their steps write themselves
 };
@@ -457,15 +517,22 @@ template <class T>
 void run_all(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
   Machine<T> machine(call, state, scratch, true);
   machine.begin();
-  const int64_t end = start + count;
-  const int64_t length = machine.needs_no_slots() ? count : state.length;
-  while (start < end) {
-    int64_t n = smaller(length, end - start);
-    if (state.row) n = smaller(n, state.row - start % state.row);
-    machine.tile(start, n);
-    start += n;
-  }
+  machine.run(start, count);
   if (state.is_large) finish_streams();
+}
+
+template <class T>
+void run_rows(const Call& call, const State& state, int64_t start, int64_t count, int64_t rows, int64_t stride,
+              char* scratch) {
+  Machine<T> machine(call, state, scratch, true);
+  machine.begin();
+  for (int64_t from = 0; from < count; from += kTileLength) {
+    const int64_t n = smaller(kTileLength, count - from), first = start + from;
+    if (machine.may_repeat(first, n, stride))
+      machine.tile(first, n, rows, stride);
+    else
+      for (int64_t row = 0; row < rows; ++row) machine.run(first + row * stride, n);
+  }
 }
 
 template <class T>
@@ -569,6 +636,15 @@ void tile_run(const Call& call, const void* memory, int64_t start, int64_t count
     run_all<float>(call, state, start, count, scratch);
   else
     run_all<double>(call, state, start, count, scratch);
+}
+
+void tile_run_rows(const Call& call, const void* memory, int64_t start, int64_t count, int64_t rows, int64_t stride,
+                   char* scratch) {
+  const State& state = *static_cast<const State*>(memory);
+  if (call.tile->dtype == Dtype::f32)
+    run_rows<float>(call, state, start, count, rows, stride, scratch);
+  else
+    run_rows<double>(call, state, start, count, rows, stride, scratch);
 }
 
 void tile_begin(const Call& call, const void* memory, char* scratch) {

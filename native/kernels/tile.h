@@ -28,6 +28,9 @@ size_t tile_scratch(const Call&);
 
 // Computes the elements [start, start + count) of the row-major iteration space and writes all stores.
 void tile_run(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
+// The same for `rows` pieces of as many elements, of which each begins `stride` elements behind the one before.
+void tile_run_rows(const Call&, const void* state, int64_t start, int64_t count, int64_t rows, int64_t stride,
+                   char* scratch);
 
 // `tile_begin` once in a task, then `tile_eval` any number of times: computes `count` <= kTileLength elements and
 // returns the register of store 0, of the tile's dtype. The result stays valid until the next call, and must not be

@@ -1,5 +1,6 @@
 // gemm against a plain triple loop in double: sizes around tile, register and slice edges, any strides, batches,
 // epilogues, and NaN where the mathematics has it.
+#include <array>
 #include <cmath>
 
 #include "isas.h"
@@ -163,6 +164,43 @@ TEST_P(GemmTest, Epilogue) {
       epilogue<float>(kernel("gemm"), s[0], s[1], s[2], s[3], in_place);
       epilogue<double>(kernel("gemm"), s[0], s[1], s[2], s[3], in_place);
     }
+}
+
+// x · row + other, then the square of that: to the bit what a tile of its own computes afterwards, for operands that
+// the blocks of C lend, repeat, step over and gather.
+template <class T>
+void epilogue_as_tile(const Kernel& gemm, const Kernel& tile, int64_t m, int64_t n, int64_t k) {
+  Random random(static_cast<uint64_t>(m + n + k));
+  const Shape s = {1, m, n};
+  Array<T> a({1, m, k}, random.values<T>(m * k)), b({1, k, n}, random.values<T>(k * n)), c(s), raw(s);
+  Array<T> row({n}, random.values<T>(n)), data({m * (n + 5)}, random.values<T>(m * (n + 5)));
+  const View others[] = {data.strided(s, {0, n, 1}), data.strided(s, {0, n + 5, 1}),
+                         data.strided(s, {0, 1, m}), data.strided(s, {0, 1, 0}),
+                         data.strided(s, {0, 0, 0}), data.strided(s, {0, -n, 1}, n * m - n)};
+  for (const View& other : others) {
+    SCOPED_TRACE(testing::Message() << m << " " << n << " " << k << " by " << other.strides[1] << " "
+                                    << other.strides[2]);
+    TileBuilder t(dtype_of<T>, s);
+    const int y = t.op(TileOp::add, t.op(TileOp::mul, t.load(0), t.load(1)), t.load(2));
+    t.store(y), t.store(t.op(TileOp::mul, y, y));
+    Array<T> sum(s), square(s), want_sum(s), want_square(s);
+    const View rows = row.strided(s, {0, 0, 1});
+    ASSERT_EQ(run(gemm, {{raw.view()}, {a.view(), b.view()}}).complaint, "");
+    ASSERT_EQ(run(tile, {{want_sum.view(), want_square.view()}, {raw.view(), rows, other}, {}, t.tile()}).complaint,
+              "");
+    const Ask fused = {{c.view(), sum.view(), square.view()}, {a.view(), b.view(), rows, other}, {}, t.tile()};
+    ASSERT_EQ(run(gemm, fused).complaint, "");
+    ASSERT_TRUE(c.memory.intact() && sum.memory.intact() && square.memory.intact());
+    ASSERT_EQ(c.values(), raw.values());
+    ASSERT_EQ(sum.values(), want_sum.values());
+    ASSERT_EQ(square.values(), want_square.values());
+  }
+}
+TEST_P(GemmTest, EpilogueAsTile) {
+  for (const auto& [m, n, k] : {std::array<int64_t, 3>{300, 150, 40}, {130, 300, 90}, {37, 1111, 300}, {700, 97, 33}}) {
+    epilogue_as_tile<float>(kernel("gemm"), kernel("tile"), m, n, k);
+    epilogue_as_tile<double>(kernel("gemm"), kernel("tile"), m, n, k);
+  }
 }
 
 TEST_P(GemmTest, NanReachesItsRowAndColumnOnly) {
