@@ -40,6 +40,7 @@ const late = [
   "train/loggers",
   "train/progress",
   "train/trials",
+  "tune/index",
 ];
 const nameOf = new Map(late.map((name) => [source(name), name]));
 

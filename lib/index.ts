@@ -40,3 +40,4 @@ export { Profile, type ProfileRow, profile, type Stats, stats } from "./profile/
 export * as report from "./report/index.js";
 export * from "./tensor/index.js";
 export * from "./train/index.js";
+export * as tune from "./tune/index.js";

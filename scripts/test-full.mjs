@@ -65,6 +65,7 @@ const stages = {
   "npm test on one thread": { commands: () => [[{ NABLA_THREADS: "1" }, "npm", "test"]] },
   "long lifetimes": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/runtime/lifetimes.test.ts"]] },
   "trainings killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/train/resume.test.ts"]] },
+  "a search on MNIST, killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/tune"]] },
   "npx nabla bench": {
     commands: () => [
       ["npm", "run", "build"],
