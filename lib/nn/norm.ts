@@ -2,7 +2,7 @@
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
-import { checkEps } from "../ops/norm.js";
+import { checkEps, standardizing } from "../ops/norm.js";
 import * as ops from "../tensor/index.js";
 import { assignAll, type FloatDType, type Tensor, type Variable, variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall } from "./layer.js";
@@ -84,12 +84,12 @@ export class BatchNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const { eps, dtype = "f32" } = this.options;
+    const { eps = 1e-5, dtype = "f32" } = this.options;
     checkInput("batchNorm", this, x, dtype, misfit(x, this.channels));
-    const { runningMean, runningVar } = this;
-    const parameters = { weight: this.weight ?? undefined, bias: this.bias ?? undefined, eps };
+    const { weight, bias, runningMean, runningVar } = this;
     if (!this.training && runningMean !== null && runningVar !== null) {
-      return ops.standardize(x, runningMean, runningVar, parameters);
+      const { scale, shift } = standardizing(runningMean.value, runningVar.value, weight?.value ?? null, bias?.value ?? null, eps);
+      return x.mul(scale).add(shift);
     }
     const count = sizeOf(x.shape.slice(0, -1));
     if (count < 2) {
@@ -107,7 +107,7 @@ export class BatchNorm extends Module {
         [runningVar, towards(runningVar, variance.mul(count / (count - 1)))],
       ]);
     }
-    return ops.standardize(x, mean, variance, parameters);
+    return ops.standardize(x, mean, variance, { weight: weight ?? undefined, bias: bias ?? undefined, eps });
   }
 
   override describe(): string {

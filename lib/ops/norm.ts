@@ -135,6 +135,14 @@ export function standardize(
   return bias === undefined ? y : add(y, operand("bias", bias));
 }
 
+/** The factor and the offset that do for every x what `standardize` does: worth it where the averages do not come from x itself. */
+export function standardizing(center: Tensor, variance: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number) {
+  const root = inverseRoot(variance, eps);
+  const scale = weight === null ? root : mul(root, weight);
+  const shift = mul(center, scale);
+  return { scale, shift: bias === null ? neg(shift) : sub(bias, shift) };
+}
+
 /** Whether `shape` broadcasts to `target` without stretching it. */
 function fits(shape: Shape, target: Shape): boolean {
   const both = broadcast(shape, target);
