@@ -11,6 +11,7 @@ export {
   type RocCurve,
   rocCurve,
 } from "./ranking.js";
+export { type DetectionRates, detectionRates } from "./rates.js";
 export { type RegressionScores, regressionScores } from "./regression.js";
 export {
   byGroup,
@@ -24,3 +25,11 @@ export {
   type ScoreOptions,
 } from "./scores.js";
 export { type Bounds, type SelectOptions, select } from "./select.js";
+export {
+  type Streamed,
+  type StreamedClassScores,
+  streamedClasses,
+  streamedMean,
+  streamedRanking,
+  streamedRegression,
+} from "./streamed.js";

@@ -17,21 +17,42 @@ export interface RegressionScores {
 /** Scores of predicted numbers; both arrays of one length, at least 1. */
 export function regressionScores(predicted: ArrayLike<number>, actual: ArrayLike<number>): RegressionScores {
   checkPaired("regressionScores", ["predictions", predicted], ["targets", actual]);
-  const n = actual.length;
-  let [total, absolute, squared, largest, spread] = [0, 0, 0, 0, 0];
-  for (let i = 0; i < n; i++) total += actual[i];
-  for (let i = 0; i < n; i++) {
-    const error = predicted[i] - actual[i];
-    absolute += Math.abs(error);
-    squared += error * error;
-    largest = Math.max(largest, Math.abs(error));
-    spread += (actual[i] - total / n) ** 2;
+  const sums = new RegressionSums();
+  sums.add(predicted, actual);
+  return sums.scores();
+}
+
+/** What the scores are made of. Source of the running mean and spread: Welford 1962. */
+export class RegressionSums {
+  count = 0;
+  private absolute = 0;
+  private squared = 0;
+  private largest = 0;
+  private mean = 0;
+  /** Σ (target − mean)². */
+  private spread = 0;
+
+  add(predicted: ArrayLike<number>, actual: ArrayLike<number>): void {
+    for (let i = 0; i < actual.length; i++) {
+      const error = predicted[i] - actual[i];
+      this.absolute += Math.abs(error);
+      this.squared += error * error;
+      this.largest = Math.max(this.largest, Math.abs(error));
+      this.count++;
+      const distance = actual[i] - this.mean;
+      this.mean += distance / this.count;
+      this.spread += distance * (actual[i] - this.mean);
+    }
   }
-  return {
-    meanAbsoluteError: absolute / n,
-    meanSquaredError: squared / n,
-    rootMeanSquaredError: Math.sqrt(squared / n),
-    maxError: largest,
-    r2: squared === 0 ? 1 : 1 - squared / spread,
-  };
+
+  scores(): RegressionScores {
+    const { count, absolute, squared, largest, spread } = this;
+    return {
+      meanAbsoluteError: absolute / count,
+      meanSquaredError: squared / count,
+      rootMeanSquaredError: Math.sqrt(squared / count),
+      maxError: largest,
+      r2: squared === 0 ? 1 : 1 - squared / spread,
+    };
+  }
 }

@@ -48,7 +48,11 @@ export function classScores(
   { classes = classesOf(predicted, actual), beta = 1 }: Pick<ScoreOptions, "classes" | "beta"> = {},
 ): ClassScores[] {
   checkPaired("classScores", ["predictions", predicted], ["labels", actual]);
-  const matrix = confusionMatrix(predicted, actual, classes);
+  return scoresOf(confusionMatrix(predicted, actual, classes), beta);
+}
+
+/** Scores of each class by a confusion matrix. */
+export function scoresOf(matrix: readonly (readonly number[])[], beta = 1): ClassScores[] {
   return matrix.map((row, k) => {
     const support = sum(row);
     const precision = ratio(row[k], sum(matrix.map((other) => other[k])));
@@ -70,24 +74,36 @@ function averaged(
 ): number {
   checkPaired(op, ["predictions", predicted], ["labels", actual]);
   const way = average ?? (classes <= 2 ? "binary" : "macro");
-  const scores = classScores(predicted, actual, { classes: way === "binary" ? Math.max(2, classes) : classes, beta });
+  if (way === "binary" && classes > 2) {
+    throw new ValueError(`${op}: "binary" has classes 0 and 1, but there are ${classes}; use "macro", "weighted" or "micro"`, {
+      op,
+      inputs: [classes],
+    });
+  }
+  if (!ways.includes(way)) {
+    throw new ValueError(`${op}: average must be ${ways.join(", ")} but is "${way as string}"`, { op, inputs: [way] });
+  }
+  return averageOf(classScores(predicted, actual, { classes: way === "binary" ? Math.max(2, classes) : classes, beta }), way, score);
+}
+
+const ways = ["binary", "macro", "weighted", "micro"] as const;
+
+/** One number for all classes. */
+export function averageOf(
+  scores: readonly ClassScores[],
+  way: NonNullable<ScoreOptions["average"]>,
+  score: (scores: ClassScores) => number,
+): number {
+  const total = sum(scores.map(({ support }) => support));
   switch (way) {
     case "binary":
-      if (classes > 2) {
-        throw new ValueError(`${op}: "binary" has classes 0 and 1, but there are ${classes}; use "macro", "weighted" or "micro"`, {
-          op,
-          inputs: [classes],
-        });
-      }
       return score(scores[1]);
     case "macro":
       return sum(scores.map(score)) / scores.length;
     case "weighted":
-      return sum(scores.map((one) => score(one) * one.support)) / actual.length;
+      return sum(scores.map((one) => score(one) * one.support)) / total;
     case "micro": // of all decisions, as many are false alarms as misses: precision, recall and F are the accuracy
-      return sum(scores.map(({ recall, support }) => recall * support)) / actual.length;
-    default:
-      throw new ValueError(`${op}: average must be binary, macro, weighted or micro but is "${way as string}"`, { op, inputs: [way] });
+      return sum(scores.map(({ recall, support }) => recall * support)) / total;
   }
 }
 
