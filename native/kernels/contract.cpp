@@ -184,6 +184,9 @@ Contraction transposed(const Contraction& x) {
   return y;
 }
 
+// Whether packing has to wait for the kernel's own tasks: they write A, which is what is packed in the swapped form.
+bool packs_apart(const Job& job, const Cut& cut) { return cut.swapped && job.own_tasks > 0 && cut.pack_tasks > 0; }
+
 // One task's view of the job: matrices in the order in which they are multiplied.
 template <class T>
 class Task {
@@ -358,7 +361,9 @@ Cut contract_cut(const Job& job, const Call& call) {
 void contract_plan(const Job& job, const Call& call, Plan& plan) {
   const Cut cut = contract_cut(job, call);
   plan.phases = 0;
-  if (job.own_tasks + cut.pack_tasks > 0) plan.tasks[plan.phases++] = job.own_tasks + cut.pack_tasks;
+  if (packs_apart(job, cut)) plan.tasks[plan.phases++] = job.own_tasks;
+  const int64_t together = cut.pack_tasks + (packs_apart(job, cut) ? 0 : job.own_tasks);
+  if (together > 0) plan.tasks[plan.phases++] = together;
   plan.tasks[plan.phases++] = cut.multiply_tasks;
   if (cut.finish_tasks > 0) plan.tasks[plan.phases++] = cut.finish_tasks;
   plan.workspace = job.own_bytes + cut.packed_bytes + cut.partial_bytes;
@@ -371,9 +376,12 @@ void contract_prepare(const Call& call, void* state) { tile_prepare(call, 2, 1, 
 
 Place contract_place(const Job& job, const Cut& cut, const Work& work) {
   int phase = work.phase;
-  if (job.own_tasks + cut.pack_tasks > 0 && phase-- == 0) {
-    if (work.task < job.own_tasks) return {Step::own, work.task, 0};
-    const int64_t task = work.task - job.own_tasks;
+  const bool apart = packs_apart(job, cut);
+  if (apart && phase-- == 0) return {Step::own, work.task, 0};
+  const int64_t own_tasks = apart ? 0 : job.own_tasks;
+  if (own_tasks + cut.pack_tasks > 0 && phase-- == 0) {
+    if (work.task < own_tasks) return {Step::own, work.task, 0};
+    const int64_t task = work.task - own_tasks;
     return {Step::pack, task, task / (cut.pack_tasks / job.parts)};
   }
   if (phase == 0) return {Step::multiply, work.task, work.task / (cut.multiply_tasks / job.parts)};

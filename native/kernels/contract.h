@@ -47,7 +47,7 @@ struct Job {
   bool runs_a, runs_b;            // rows of A, columns of B are neighbours in memory
   bool is_contiguous;             // parts = 1 and C is row-major: rows step by n, columns by 1, batches by m·n
   int64_t output_size;
-  int64_t own_tasks;  // of the kernel itself, run before everything else
+  int64_t own_tasks;  // of the kernel itself, which write A: run before all that reads it
   size_t own_bytes;   // of workspace, for the kernel itself
 };
 

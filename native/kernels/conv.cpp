@@ -196,12 +196,13 @@ void fill_frame(const Problem& p, const View& source, int64_t task, T* frame) {
 }
 
 const char* check(Pass pass, const Call& call) {
-  if (call.attr_count != 7) return "a convolution takes strides, pads, dilations and groups";
+  if (call.attr_count != 8) return "a convolution takes strides, pads, dilations, groups and whether sums are direct";
   for (int i = 0; i < 7; ++i) {
     const double a = call.attrs[i], least = i == 2 || i == 3 ? 0 : 1;
     if (!(a >= least && a <= kLargestAttribute) || a != static_cast<double>(static_cast<int64_t>(a)))
       return "strides, dilations and groups are whole numbers ≥ 1, pads ≥ 0";
   }
+  if (call.attrs[7] != 0 && call.attrs[7] != 1) return "whether a convolution's sums are direct is 0 or 1";
   if (call.input_count < 2 || call.output_count < 1) return "a convolution needs two inputs and an output";
   const View* own[] = {&call.inputs[0], &call.inputs[1], &call.outputs[0]};
   for (const View* v : own) {
@@ -231,6 +232,7 @@ void plan(Pass pass, const Call& call, Plan& plan) {
   const Conv g = conv_of(pass, call);
   if (g.is_depthwise()) return depthwise_plan(pass, g, call, plan);
   if (few_applies(pass, g, call)) return few_plan(pass, g, call, plan);
+  if (winograd_applies(pass, g, call)) return winograd_plan(pass, g, call, plan);
   contract_plan(problem_of(pass, call).job, call, plan);
 }
 
@@ -238,6 +240,7 @@ void run(Pass pass, const Call& call, const Work& work) {
   const Conv g = conv_of(pass, call);
   if (g.is_depthwise()) return depthwise_run(pass, g, call, work);
   if (few_applies(pass, g, call)) return few_run(pass, g, call, work);
+  if (winograd_applies(pass, g, call)) return winograd_run(pass, g, call, work);
   const Problem p = problem_of(pass, call);
   const Cut cut = contract_cut(p.job, call);
   const Place place = contract_place(p.job, cut, work);

@@ -13,6 +13,7 @@ struct Conv {
   int64_t n, c, k, groups;
   int64_t in[2], window[2], out[2];
   int64_t stride[2], pad[2], dilation[2];
+  bool direct;  // sums are taken term by term, whatever would be faster
 
   NABLA_INLINE int64_t depth() const { return c / groups; }    // input channels of a group
   NABLA_INLINE int64_t filters() const { return k / groups; }  // output channels of a group
@@ -29,6 +30,7 @@ NABLA_INLINE Conv conv_of(Pass pass, const Call& call) {
   Conv g{};
   g.n = x.shape[0], g.c = x.shape[3], g.k = w.shape[3];
   g.groups = static_cast<int64_t>(call.attrs[6]);
+  g.direct = call.attrs[7] != 0;
   for (int d = 0; d < 2; ++d) {
     g.in[d] = x.shape[1 + d], g.window[d] = w.shape[d], g.out[d] = y.shape[1 + d];
     g.stride[d] = static_cast<int64_t>(call.attrs[d]);
@@ -42,6 +44,11 @@ NABLA_INLINE Conv conv_of(Pass pass, const Call& call) {
 bool few_applies(Pass, const Conv&, const Call&);
 void few_plan(Pass, const Conv&, const Call&, Plan&);
 void few_run(Pass, const Conv&, const Call&, const Work&);
+
+// 3 × 3 windows at stride 1, with a quarter of the multiplications (conv_winograd.cpp).
+bool winograd_applies(Pass, const Conv&, const Call&);
+void winograd_plan(Pass, const Conv&, const Call&, Plan&);
+void winograd_run(Pass, const Conv&, const Call&, const Work&);
 
 // Depthwise convolution, vectorised over channels (conv_depthwise.cpp).
 void depthwise_plan(Pass, const Conv&, const Call&, Plan&);

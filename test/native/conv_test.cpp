@@ -13,6 +13,7 @@ NABLA_ON_EVERY_ISA(ConvTest);
 struct Geometry {
   int64_t n, h, w, c, k, r, s, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups;
   int64_t extra = 0;  // padding at the bottom and right beyond that at the top and left
+  bool direct = false;
 
   int64_t out(int64_t size, int64_t window, int64_t stride, int64_t pad, int64_t dilation) const {
     const int64_t room = size + 2 * pad + extra - (window - 1) * dilation - 1;
@@ -27,6 +28,7 @@ struct Geometry {
     std::vector<double> a;
     for (int64_t v : {stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, groups})
       a.push_back(static_cast<double>(v));
+    a.push_back(direct);
     return a;
   }
   std::string text() const {
@@ -119,11 +121,51 @@ TEST_P(ConvTest, KnownGeometries) {
       {1, 20, 300, 2, 3, 2, 2, 1, 1, 0, 0, 1, 1, 1},    // wide
       {4, 32, 32, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1},    // enough for several blocks
       {8, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},     // long sums in the filter gradient
+      {2, 16, 16, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1},   // whole tiles of 4 × 4
   };
   const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
   for (const Geometry& g : cases) {
     all_passes<float>(by_name, g);
     all_passes<double>(by_name, g, true);
+  }
+}
+
+// Windows of 3 × 3 at stride 1: channels and filters that fill registers and do not, pads of every size, images of less
+// than a tile and of tiles that reach beyond, more tiles than filters and fewer.
+TEST_P(ConvTest, Winograd) {
+  const Geometry cases[] = {
+      {1, 12, 12, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 13, 10, 35, 71, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {3, 9, 9, 70, 33, 3, 3, 1, 1, 0, 0, 1, 1, 1},   {1, 11, 17, 40, 40, 3, 3, 1, 1, 2, 1, 1, 1, 1},
+      {1, 10, 10, 32, 48, 3, 3, 1, 1, 3, 4, 1, 1, 1}, {2, 9, 9, 48, 32, 3, 3, 1, 1, 0, 0, 1, 1, 1, 2},
+      {5, 4, 4, 130, 140, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {40, 4, 4, 36, 160, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {3, 3, 3, 64, 100, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {1, 40, 36, 33, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {1, 7, 7, 256, 130, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+  };
+  for (Geometry g : cases) {
+    all_passes<float>([&](const char* name) -> const Kernel& { return kernel(name); }, g);
+    g.direct = true;
+    all_passes<float>([&](const char* name) -> const Kernel& { return kernel(name); }, g, true);
+  }
+}
+
+// Against sums in double, results of unit variance: the error of Winograd's form, and of the direct one.
+TEST_P(ConvTest, ErrorsOfWinograd) {
+  Geometry g = {1, 16, 16, 128, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1};
+  Random random(5);
+  Array<float> x(g.x(), random.values<float>(product(g.x()))), w(g.f(), random.values<float>(product(g.f())));
+  Array<double> x64(g.x()), w64(g.f()), want(g.y());
+  for (int64_t i = 0; i < x.size(); ++i) x64[i] = x[i];
+  for (int64_t i = 0; i < w.size(); ++i) w64[i] = w[i];
+  ASSERT_EQ(run(kernel("conv2d"), {{want.view()}, {x64.view(), w64.view()}, g.attrs()}).complaint, "");
+  double size = 0;
+  for (double v : want.values()) size += v * v / static_cast<double>(want.size());
+  for (const bool direct : {false, true}) {
+    g.direct = direct;
+    Array<float> y(g.y());
+    ASSERT_EQ(run(kernel("conv2d"), {{y.view()}, {x.view(), w.view()}, g.attrs()}).complaint, "");
+    double worst = 0;
+    for (int64_t i = 0; i < y.size(); ++i) worst = std::max(worst, std::fabs(y[i] - want[i]) / std::sqrt(size));
+    EXPECT_LT(worst, direct ? 4e-6 : 2e-5) << (direct ? "direct" : "Winograd");
   }
 }
 
@@ -218,9 +260,10 @@ void epilogue(const Kernel& kernel, const Geometry& g, const Shape& a, const Sha
 
 TEST_P(ConvTest, Epilogue) {
   const Geometry cases[] = {
-      {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1}, {3, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},
-      {2, 9, 9, 8, 12, 3, 3, 2, 2, 1, 1, 1, 1, 2},   {2, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20},
-      {0, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20}, {4, 20, 20, 8, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1}};
+      {3, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 1, 1, 1},  {3, 28, 28, 1, 6, 5, 5, 1, 1, 2, 2, 1, 1, 1},
+      {2, 9, 9, 8, 12, 3, 3, 2, 2, 1, 1, 1, 1, 2},    {2, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20},
+      {0, 9, 9, 20, 20, 3, 3, 1, 1, 1, 1, 1, 1, 20},  {4, 20, 20, 8, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {2, 21, 18, 32, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 8, 8, 48, 136, 3, 3, 1, 1, 1, 1, 1, 1, 1}};
   for (const Geometry& g : cases) {
     epilogue<float>(kernel("conv2d"), g, g.x(), g.f(), g.y());
     epilogue<double>(kernel("conv2d_input_grad"), g, g.y(), g.f(), g.x());
@@ -239,7 +282,7 @@ TEST_P(ConvTest, Complaints) {
   EXPECT_NE(complaint({y.view()}, {odd.view(), w.view()}, g.attrs()), "");
   EXPECT_NE(complaint({odd.view()}, {x.view(), w.view()}, g.attrs()), "");
   EXPECT_NE(complaint({y.view()}, {x.view(), w.view()}, {1, 1, 1, 1, 1, 1}), "");
-  for (int i = 0; i < 7; ++i)
+  for (int i = 0; i < 8; ++i)
     for (double bad : {-1.0, 0.5, 1e300, static_cast<double>(NAN)}) {
       std::vector<double> attrs = g.attrs();
       attrs[i] = bad;

@@ -260,18 +260,26 @@ TEST_P(EveryThreadCount, Gemm) {
 }
 
 TEST_P(EveryThreadCount, Convolutions) {
-  const Numbers x = {3, 28, 28, 6}, w = {5, 5, 6, 16}, y = {3, 28, 28, 16}, attrs = {1, 1, 2, 2, 1, 1, 1};
-  const double sizes[] = {3 * 28 * 28 * 6, 5 * 5 * 6 * 16, 3 * 28 * 28 * 16};
-  const auto conv = [&](const char* kernel, int a, const Numbers& of_a, int b, const Numbers& of_b, int c,
-                        const Numbers& of_c) {
-    ProgramSpec p;
-    p.buffers = {{kInput, kF32, sizes[a], 0}, {kInput, kF32, sizes[b], 1}, {kOutput, kF32, sizes[c], 2}};
-    p.instructions = {{kernel, {whole(2, of_c)}, {whole(0, of_a), whole(1, of_b)}, attrs}};
-    expect_same_bits(p);
+  const struct {
+    Numbers x, w, y, attrs;
+  } cases[] = {
+      {{3, 28, 28, 6}, {5, 5, 6, 16}, {3, 28, 28, 16}, {1, 1, 2, 2, 1, 1, 1, 0}},
+      {{3, 21, 18, 40}, {3, 3, 40, 48}, {3, 21, 18, 48}, {1, 1, 1, 1, 1, 1, 1, 0}},  // Winograd: more tiles
+      {{9, 8, 8, 96}, {3, 3, 96, 200}, {9, 8, 8, 200}, {1, 1, 1, 1, 1, 1, 1, 0}},    // more filters
+      {{5, 4, 4, 130}, {3, 3, 130, 140}, {5, 4, 4, 140}, {1, 1, 1, 1, 1, 1, 1, 1}},  // frames that are packed
   };
-  conv("conv2d", 0, x, 1, w, 2, y);
-  conv("conv2d_input_grad", 2, y, 1, w, 0, x);
-  conv("conv2d_filter_grad", 0, x, 2, y, 1, w);
+  for (const auto& c : cases) {
+    const auto size = [](const Numbers& shape) { return shape[0] * shape[1] * shape[2] * shape[3]; };
+    const auto conv = [&](const char* kernel, const Numbers& a, const Numbers& b, const Numbers& out) {
+      ProgramSpec p;
+      p.buffers = {{kInput, kF32, size(a), 0}, {kInput, kF32, size(b), 1}, {kOutput, kF32, size(out), 2}};
+      p.instructions = {{kernel, {whole(2, out)}, {whole(0, a), whole(1, b)}, c.attrs}};
+      expect_same_bits(p);
+    };
+    conv("conv2d", c.x, c.w, c.y);
+    conv("conv2d_input_grad", c.y, c.w, c.x);
+    conv("conv2d_filter_grad", c.x, c.y, c.w);
+  }
 }
 
 }  // namespace

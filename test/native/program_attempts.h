@@ -99,7 +99,7 @@ inline std::vector<ProgramSpec> seeds() {
           {{0, 0, {2, 5, 7}, {35, 1, 5}}, {1, 0, {2, 7, 11}, {0, 11, 1}}, {2, 0, {2, 5, 11}, {0, 0, 1}}},
           {},
           epilogue({2, 5, 11})}});
-    const Numbers x = {2, 7, 6, 4}, w = {3, 3, 2, 6}, y = {2, 4, 3, 6}, attrs = {2, 2, 1, 1, 1, 1, 2};
+    const Numbers x = {2, 7, 6, 4}, w = {3, 3, 2, 6}, y = {2, 4, 3, 6}, attrs = {2, 2, 1, 1, 1, 1, 2, 0};
     add({in(336, 0), in(108, 1), out(144, 2), in(6, 3), out(144, 4)},
         {{"conv2d",
           {whole(2, y), whole(4, y)},
@@ -110,7 +110,7 @@ inline std::vector<ProgramSpec> seeds() {
         {{"conv2d_input_grad", {whole(2, x)}, {whole(0, y), whole(1, w)}, attrs}});
     add({in(336, 0), in(144, 1), out(108, 2)},
         {{"conv2d_filter_grad", {whole(2, w)}, {whole(0, x), whole(1, y)}, attrs}});
-    const Numbers deep = {2, 7, 6, 6}, each = {3, 3, 1, 6}, depthwise = {2, 2, 1, 1, 1, 1, 6};
+    const Numbers deep = {2, 7, 6, 6}, each = {3, 3, 1, 6}, depthwise = {2, 2, 1, 1, 1, 1, 6, 1};
     add({in(504, 0), in(54, 1), out(144, 2)}, {{"conv2d", {whole(2, y)}, {whole(0, deep), whole(1, each)}, depthwise}});
     add({in(144, 0), in(54, 1), out(504, 2)},
         {{"conv2d_input_grad", {whole(2, deep)}, {whole(0, y), whole(1, each)}, depthwise}});

@@ -292,11 +292,11 @@ interface Geometry {
   attrs: number[];
 }
 const convolutions: Record<string, Geometry> = {
-  valid: { x: [2, 5, 6, 3], w: [3, 2, 3, 4], y: [2, 3, 5, 4], attrs: [1, 1, 0, 0, 1, 1, 1] },
-  "strided and padded": { x: [1, 6, 5, 2], w: [3, 3, 2, 3], y: [1, 3, 3, 3], attrs: [2, 2, 1, 1, 1, 1, 1] },
-  dilated: { x: [1, 7, 7, 1], w: [2, 3, 1, 2], y: [1, 5, 5, 2], attrs: [1, 1, 0, 1, 2, 2, 1] },
-  grouped: { x: [1, 4, 4, 6], w: [2, 2, 2, 6], y: [1, 3, 3, 6], attrs: [1, 1, 0, 0, 1, 1, 3] },
-  depthwise: { x: [2, 4, 3, 3], w: [3, 3, 1, 6], y: [2, 4, 3, 6], attrs: [1, 1, 1, 1, 1, 1, 3] },
+  valid: { x: [2, 5, 6, 3], w: [3, 2, 3, 4], y: [2, 3, 5, 4], attrs: [1, 1, 0, 0, 1, 1, 1, 0] },
+  "strided and padded": { x: [1, 6, 5, 2], w: [3, 3, 2, 3], y: [1, 3, 3, 3], attrs: [2, 2, 1, 1, 1, 1, 1, 0] },
+  dilated: { x: [1, 7, 7, 1], w: [2, 3, 1, 2], y: [1, 5, 5, 2], attrs: [1, 1, 0, 1, 2, 2, 1, 0] },
+  grouped: { x: [1, 4, 4, 6], w: [2, 2, 2, 6], y: [1, 3, 3, 6], attrs: [1, 1, 0, 0, 1, 1, 3, 0] },
+  depthwise: { x: [2, 4, 3, 3], w: [3, 3, 1, 6], y: [2, 4, 3, 6], attrs: [1, 1, 1, 1, 1, 1, 3, 0] },
 };
 
 /** One output of a convolution, straight from its definition. */

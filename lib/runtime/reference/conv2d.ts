@@ -40,11 +40,12 @@ function forEachTap(
 }
 
 function check(x: Signature, w: Signature, y: Signature, attrs: readonly number[]): string | null {
-  const [strideH, strideW, padTop, padLeft, dilationH, dilationW, groups] = attrs;
+  const [strideH, strideW, padTop, padLeft, dilationH, dilationW, groups, direct] = attrs;
   if ([x, w, y].some(({ shape }) => shape.length !== 4)) return "operands have four axes";
   if (!attrs.every(Number.isInteger) || Math.min(strideH, strideW, dilationH, dilationW, groups) < 1 || Math.min(padTop, padLeft) < 0) {
     return `strides, dilations and groups are whole numbers ≥ 1 and pads ≥ 0; received ${attrs}`;
   }
+  if (direct !== 0 && direct !== 1) return `direct is 0 or 1; received ${direct}`;
   if (x.shape[0] !== y.shape[0]) return `x has ${x.shape[0]} images but y ${y.shape[0]}`;
   if (w.shape[3] !== y.shape[3]) return `w has ${w.shape[3]} filters but y ${y.shape[3]} channels`;
   if (w.shape[2] * groups !== x.shape[3]) return `w takes ${w.shape[2]} channels in each of ${groups} groups but x has ${x.shape[3]}`;
