@@ -1,5 +1,5 @@
 /** Is there a cat in the photo? Logistic regression: one neuron, trained by gradient descent on all 209 photos at once. */
-import { nn, plot, setSeed } from "nabla";
+import { nn, plot, predict, setSeed } from "nabla";
 import { cats, descend, mistakes, side } from "./cats.js";
 import { percent, setting, weightsPicture } from "./setting.js";
 
@@ -13,6 +13,6 @@ const { chart, trainAccuracy, testAccuracy } = await descend(neuron, photos, { s
 const learnt = weightsPicture(await neuron.weight.value.data(), side, side, 3);
 await draw("curves.svg", chart);
 await draw("weights.svg", plot.imageGrid([{ picture: learnt, caption: "the neuron's weights" }], { size: 256 }));
-await draw("mistakes.svg", await mistakes(neuron, photos.test));
+await draw("mistakes.svg", await mistakes(await predict(neuron, photos.test), photos.test));
 console.log(`training accuracy ${percent(trainAccuracy)}`);
 console.log(`test accuracy ${percent(testAccuracy)}`);

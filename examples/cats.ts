@@ -11,7 +11,6 @@ import {
   type nn,
   optim,
   plot,
-  predict,
   sigmoid,
   type Tensor,
   tensor,
@@ -75,9 +74,9 @@ export async function descend(
   return { chart, trainAccuracy: curves.train.at(-1)!, testAccuracy: curves.test.at(-1)! };
 }
 
-/** The photos that the model is most wrong about, with what it takes for how likely. */
-export async function mistakes(model: nn.Module, test: Dataset<LabeledBatch>): Promise<string> {
-  const probabilities = await sigmoid(await predict(model, test)).data();
+/** The photos that logits are most wrong about, with what they take for how likely. */
+export async function mistakes(logits: Tensor, test: Dataset<LabeledBatch>): Promise<string> {
+  const probabilities = await sigmoid(logits).data();
   const { x, y } = await test.get(Array.from({ length: test.length }, (_, i) => i));
   const wrong = Array.from(probabilities, (p, i) => ({ i, p, off: Math.abs(p - y.data[i]) })).filter(({ off }) => off > 0.5);
   wrong.sort((a, b) => b.off - a.off);
