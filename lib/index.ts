@@ -14,6 +14,7 @@ export {
   TraceError,
   ValueError,
 } from "./base/errors.js";
+export { dashboard, tensorBoard } from "./dashboard/index.js";
 export * as data from "./data/index.js";
 export {
   ArrayDataset,

@@ -25,6 +25,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .3rem .6rem; border-bottom: 1px solid #eee; text-align: left; vertical-align: middle; }
 th { background: #fafafa; } td.number { text-align: right; }
 td img { width: 56px; image-rendering: pixelated; display: block; }
+@media (max-width: 40rem) { .wide svg { max-width: none; } } /* letters stay as large as they are: one scrolls */
 pre { overflow-x: auto; background: #f6f6f6; padding: .6rem; font-size: .85rem; }`;
 
 /** A whole page. `head` is added to the head of the document: scripts of pages that act. */
