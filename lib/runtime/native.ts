@@ -30,7 +30,7 @@ interface StorageHandle {
 }
 
 interface DeviceHandle {
-  run(program: object, storages: readonly StorageHandle[], uniforms: Float64Array): Ticket;
+  run(program: object, storages: readonly StorageHandle[], uniforms: Float64Array, isAwaited: boolean): Ticket;
   wait(ticket: Ticket): void;
   settled(): Ticket;
   takeFailures(): (NativeFailure & { readonly run: Ticket })[] | undefined;
@@ -130,7 +130,17 @@ class NativeExecutable implements Executable {
     readonly program: Program,
     readonly handle: object,
   ) {}
+
+  /** Runs of late for which the event loop did nothing but wait. */
+  awaited = 0;
 }
+
+/** Runs in a row that must have been awaited, before the next are done by the thread that awaits them … */
+const enoughAwaited = 4;
+/** … until it is looked into again. */
+const mostAwaited = 64;
+/** Part of a run's time for which the event loop must have been idle. */
+const mostlyIdle = 0.7;
 
 /** How many failed runs are remembered: an old one's outputs still refuse to be read, but no longer say why. */
 const maxFailures = 1000;
@@ -177,6 +187,9 @@ export class NativeDevice implements Device {
   private readonly spare: StorageHandle[] = [];
   private isRecording = false;
   private firstRecorded: Ticket = 1;
+  /** A run that nothing else was under way with, and when it began. */
+  private watched: { readonly executable: NativeExecutable; readonly ticket: Ticket; readonly time: number; readonly idle: number } | null =
+    null;
 
   constructor() {
     this.handle = new this.addon.Device(() => this.onSettled());
@@ -230,13 +243,17 @@ export class NativeDevice implements Device {
     if (!(executable instanceof NativeExecutable) || executable.device !== this)
       throw new DeviceError("cpu: the program was prepared by another device");
     const handles = storages.map((storage) => this.handleOf(storage));
+    const isAlone = this.pending === 0;
+    const isAwaited = isAlone && executable.awaited >= enoughAwaited;
+    const time = performance.now();
     let ticket: Ticket;
     try {
-      ticket = this.handle.run(executable.handle, handles, uniforms);
+      ticket = this.handle.run(executable.handle, handles, uniforms, isAwaited);
     } catch (cause) {
       throw new DeviceError(`cpu: ${(cause as Error).message}`, { cause });
     }
     this.submitted = ticket;
+    this.watch(executable, { isAlone, isAwaited, time });
     this.programs.push(executable.program);
     if (this.programs.length > 256 && !this.isRecording) this.forgetPrograms();
     return ticket;
@@ -288,9 +305,33 @@ export class NativeDevice implements Device {
     }).filter(({ run }) => run >= this.firstRecorded); // an earlier recording's runs may have ended late
   }
 
+  /**
+   * Learns whether runs are awaited one by one by an event loop that has nothing else to do: those need no thread of their own, from
+   * which they would have to come back.
+   */
+  private watch(executable: NativeExecutable, { isAlone, isAwaited, time }: { isAlone: boolean; isAwaited: boolean; time: number }): void {
+    if (!isAlone) {
+      if (this.watched !== null) this.watched.executable.awaited = 0;
+      this.watched = null;
+      executable.awaited = 0;
+    } else if (isAwaited) {
+      executable.awaited = executable.awaited < mostAwaited ? executable.awaited + 1 : enoughAwaited - 1;
+    } else if (this.pending > 0) {
+      this.watched = { executable, ticket: this.submitted, time, idle: performance.eventLoopUtilization().idle };
+    }
+  }
+
+  private judgeWatched(): void {
+    const { executable, time, idle } = this.watched!;
+    this.watched = null;
+    const isAwaited = performance.eventLoopUtilization().idle - idle >= mostlyIdle * (performance.now() - time);
+    executable.awaited = isAwaited ? executable.awaited + 1 : 0;
+  }
+
   /** Called by the addon, on this thread, after runs have ended. */
   private onSettled(): void {
     const settled = this.handle.settled();
+    if (this.watched !== null && this.watched.ticket <= settled) this.judgeWatched();
     this.collectFailures();
     const ended = this.waiters.filter(({ ticket }) => ticket <= settled);
     if (ended.length === 0) return;

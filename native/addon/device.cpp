@@ -101,11 +101,13 @@ Napi::Value DeviceObject::run(const Napi::CallbackInfo& info) {
     const Napi::Value item = list[i];
     storages.emplace_back(&unwrap<StorageObject>(item, "a storage").storage(item));
   }
+  const bool is_awaited = info[3].ToBoolean();
   // The last: nothing that runs JavaScript may come between looking at these numbers and copying them.
   const Doubles uniforms = to_doubles(info[2], "uniforms");
   try {
-    const Ticket ticket = queue_->submit_or_run(std::move(program), std::move(storages),
-                                                std::vector<double>(uniforms.data, uniforms.data + uniforms.count));
+    const Ticket ticket =
+        queue_->submit_or_run(std::move(program), std::move(storages),
+                              std::vector<double>(uniforms.data, uniforms.data + uniforms.count), is_awaited);
     return Napi::Number::New(info.Env(), static_cast<double>(ticket));
   } catch (const std::invalid_argument& error) {
     throw Napi::TypeError::New(info.Env(), error.what());

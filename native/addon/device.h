@@ -8,7 +8,7 @@
 
 namespace nabla::addon {
 
-// new Device(onSettled): run(program, storages, uniforms) → ticket, wait(ticket), settled(), takeFailures(),
+// new Device(onSettled): run(program, storages, uniforms, isAwaited) → ticket, wait(ticket), settled(), takeFailures(),
 // record(most) and takeTimings(), and ref() and unref() for whether the process must stay alive until onSettled has
 // been called.
 class DeviceObject : public Napi::ObjectWrap<DeviceObject> {

@@ -12,7 +12,8 @@ namespace {
 
 constexpr auto kIdle = std::chrono::seconds(5);  // until large memory that runs share goes back
 constexpr size_t kLargeMemory = size_t(64) << 20;
-constexpr double kShort = 60'000;  // estimated nanoseconds of a program that may be run where it is submitted
+constexpr double kShort = 60'000;  // estimated nanoseconds of a program that may be run where it is submitted ...
+constexpr double kAwaited = 1e6;   // ... and of one for which that thread would wait anyway
 
 bool writes(const Buffer& b) { return b.kind == BufferKind::output || b.kind == BufferKind::state; }
 bool reads(const Buffer& b) { return b.kind == BufferKind::input || b.kind == BufferKind::state; }
@@ -75,9 +76,9 @@ Ticket Queue::submit(std::shared_ptr<Program> program, std::vector<StorageRef> s
 }
 
 Ticket Queue::submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages,
-                            std::vector<double> uniforms) {
+                            std::vector<double> uniforms, bool is_awaited) {
   Run run = make(std::move(program), std::move(storages), std::move(uniforms));
-  if (!Engine::get().run_now(*this, run)) Engine::get().enqueue(shared_from_this(), std::move(run));
+  if (!Engine::get().run_now(*this, run, is_awaited)) Engine::get().enqueue(shared_from_this(), std::move(run));
   return ++submitted_;
 }
 
@@ -179,8 +180,8 @@ bool Engine::next(std::shared_ptr<Queue>& queue, Run& run) {
   return queue != nullptr;
 }
 
-bool Engine::run_now(Queue& queue, Run& run) {
-  if (run.program->nanoseconds() > kShort) return false;
+bool Engine::run_now(Queue& queue, Run& run, bool is_awaited) {
+  if (run.program->nanoseconds() > (is_awaited ? kAwaited : kShort)) return false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (is_busy_ || !ready_.empty()) return false;

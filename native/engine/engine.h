@@ -44,8 +44,9 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // fit, std::system_error if there is no thread to run anything.
   Ticket submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms);
   // The same, but a short program that nothing is before, in any queue, is run at once: it has settled on return.
-  Ticket submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages,
-                       std::vector<double> uniforms);
+  // `is_awaited`: one of up to a millisecond too, as this thread would do nothing else meanwhile.
+  Ticket submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms,
+                       bool is_awaited = false);
 
   void wait(Ticket ticket);
   Ticket submitted() const { return submitted_; }
@@ -93,7 +94,7 @@ class Engine {
 
   void enqueue(const std::shared_ptr<Queue>& queue, Run run);
   // True if it was run: it is short, and nothing runs or is queued.
-  bool run_now(Queue& queue, Run& run);
+  bool run_now(Queue& queue, Run& run, bool is_awaited);
   void cancel(Queue& queue);
 
  private:

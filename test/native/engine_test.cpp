@@ -191,17 +191,30 @@ TEST(Queue, DoesNotRunAtOnceWhatIsLong) {
   EXPECT_GT(endless()->nanoseconds(), 1e18);
   const auto queue = quiet();
   const StorageRef s = storage_of(Floats(1, 1));
-  queue->submit_or_run(endless(), list(s), {});
+  queue->submit_or_run(endless(), list(s), {}, true);
   EXPECT_EQ(queue->settled(), 0u);
   queue->close();
+}
+
+TEST(Queue, RunsAtOnceWhatIsAwaited) {
+  Gate();  // nothing runs any more
+  ProgramSpec p;
+  p.buffers = {{kState, kF32, 1, 0}};
+  const ViewSpec s = whole(0, {1});
+  p.instructions = {loop(2000), binary("add", s, s, s), end()};
+  const auto program = make(p);
+  EXPECT_GT(program->nanoseconds(), 60'000);
+  const auto queue = quiet();
+  queue->submit_or_run(program, list(storage_of(Floats(1, 1))), {}, true);
+  EXPECT_EQ(queue->settled(), 1u);
 }
 
 TEST(Queue, RunsNothingBeforeItsTurn) {
   const StorageRef endlessly = storage_of(Floats(1, 1)), s = storage_of(Floats(4, 2));
   const auto busy = quiet(), queue = quiet();
   busy->submit(endless(), list(endlessly), {});
-  queue->submit_or_run(step(), list(s), {1});  // behind another queue's run
-  queue->submit_or_run(step(), list(s), {3});  // and behind its own queue's
+  queue->submit_or_run(step(), list(s), {1});        // behind another queue's run
+  queue->submit_or_run(step(), list(s), {3}, true);  // and behind its own queue's
   EXPECT_EQ(queue->settled(), 0u);
   busy->close();
   queue->wait(2);

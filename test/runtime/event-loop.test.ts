@@ -1,7 +1,50 @@
 /** The event loop has its turns, however short the runs are that a loop awaits. */
-import { compile, losses, type Tensor, tensor, zeros } from "nabla";
+import { compile, losses, stats, type Tensor, tensor, zeros } from "nabla";
 import { describe, expect, it } from "vitest";
 import { testedDevices } from "../devices.js";
+
+// A run of some 100 µs, more than is done where it is submitted without anything being known of it.
+const x = zeros([128, 128]);
+const work = compile((x: Tensor) => Array.from({ length: 8 }).reduce((h: Tensor) => h.matmul(x), x));
+
+/** Whether a run had ended when it had been submitted. */
+async function isOverAtOnce(): Promise<boolean> {
+  const y = work(x);
+  const isOver = stats().runs.pending === 0;
+  (await y).dispose();
+  return isOver;
+}
+
+describe.runIf(testedDevices.includes("cpu"))("runs", () => {
+  it("that the event loop only waits for are done by its own thread", async () => {
+    let inARow = 0;
+    for (let i = 0; i < 30_000 && inARow < 32; i++) inARow = (await isOverAtOnce()) ? inARow + 1 : 0;
+    expect(inARow).toBe(32);
+  });
+
+  it("are done by another while JavaScript has work of its own, or is ahead", async () => {
+    const busily = async (): Promise<boolean> => {
+      const y = work(x);
+      const isOver = stats().runs.pending === 0;
+      for (const until = performance.now() + 1; performance.now() < until; );
+      (await y).dispose();
+      return isOver;
+    };
+    let elsewhere = 0;
+    for (let i = 0; i < 100; i++) if (!(await busily())) elsewhere++;
+    expect(elsewhere).toBeGreaterThan(0);
+    elsewhere = 0;
+    let last = work(x);
+    for (let i = 0; i < 100; i++) {
+      const next = work(x);
+      if (stats().runs.pending > 0) elsewhere++;
+      (await last).dispose();
+      last = next;
+    }
+    await last;
+    expect(elsewhere).toBeGreaterThan(0);
+  });
+});
 
 describe.runIf(testedDevices.includes("cpu"))("the event loop", () => {
   /** How often a timer fires during a loop that goes on until it has fired three times, or long enough to know that it does not. */
