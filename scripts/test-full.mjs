@@ -66,6 +66,7 @@ const stages = {
   "long lifetimes": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/runtime/lifetimes.test.ts"]] },
   "trainings killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/train/resume.test.ts"]] },
   "a search on MNIST, killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/tune"]] },
+  "wrong labels among all of MNIST": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/diagnose"]] },
   "npx nabla bench": {
     commands: () => [
       ["npm", "run", "build"],

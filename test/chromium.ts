@@ -72,8 +72,9 @@ export class Browser {
 
   async close(): Promise<void> {
     const ended = new Promise((resolve) => this.child.once("close", resolve));
-    this.child.kill("SIGKILL");
+    this.session = undefined;
+    this.ask("Browser.close", {}).catch(() => {}); // its other processes end with it, and write no more
     await ended;
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }

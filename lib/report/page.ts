@@ -7,12 +7,19 @@ export interface Section {
   readonly body: string | readonly string[];
 }
 
+/** HTML that is put into a page as it is. */
+export interface Html {
+  readonly html: string;
+}
+
 /** What a table shows of each row. */
 export interface Column<Row> {
   readonly title: string;
   /** Text, which is escaped; numbers are shown in four digits and stand to the right; a picture is drawn. */
-  readonly value: (row: Row, i: number) => string | number | Picture | null;
+  readonly value: (row: Row, i: number) => Cell;
 }
+
+type Cell = string | number | Picture | Html | null;
 
 const style = `
 :root { color-scheme: light; }
@@ -44,10 +51,11 @@ ${parts.join("\n")}
 
 /** A table, a row each; where it is too wide for the screen it scrolls by itself. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const cell = (value: string | number | Picture | null) => {
+  const cell = (value: Cell) => {
     if (value === null) return "<td></td>";
     if (typeof value === "number") return `<td class="number">${Number.isInteger(value) ? value : Number(value.toPrecision(4))}</td>`;
-    return typeof value === "string" ? `<td>${escapeText(value)}</td>` : `<td>${image(value)}</td>`;
+    if (typeof value === "string") return `<td>${escapeText(value)}</td>`;
+    return `<td>${"html" in value ? value.html : image(value)}</td>`;
   };
   const head = columns.map(({ title }) => `<th>${escapeText(title)}</th>`).join("");
   const body = rows.map((row, i) => `<tr>${columns.map(({ value }) => cell(value(row, i))).join("")}</tr>`);
