@@ -208,6 +208,13 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     rootBases.has(value) ||
     [...(users.get(value) ?? [])].some((other) => other !== by && kernelsBefore[other.id + 1] >= kernelsBefore[user.id]);
 
+  /** Whether computing `value` where `user` is keeps nothing alive for it alone: what it reads is there, or computed of such on the way. */
+  const isFreeAt = (value: Value, user: Value, depth = 0): boolean =>
+    value.inputs.every(({ window: { base } }) => {
+      if (isScalar(base) || isHeldUntil(base, value, user)) return true;
+      return depth < maxTileValues && isTile(base) && stepOf.has(base) && users.get(base)!.size === 1 && isFreeAt(base, user, depth + 1);
+    });
+
   // Down: a value with one reader is computed where it is read, unless that would keep its inputs alive for it alone.
   for (let i = captured.values.length - 1; i >= 0; i--) {
     const value = captured.values[i];
@@ -224,8 +231,7 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     )
       continue;
     const user = [...users.get(value)!].find((other) => stepOf.get(other) === reader)!;
-    const cheap = near(value, user) || value.inputs.every(({ window: { base } }) => isScalar(base) || isHeldUntil(base, value, user));
-    if (cheap && canJoin(step, reader, null)) absorb(reader, step);
+    if ((near(value, user) || isFreeAt(value, user)) && canJoin(step, reader, null)) absorb(reader, step);
   }
   // Up: a value joins the step that computes one of its inputs, if it stands next to it; not what only a reduction reads, which
   // will compute it without storing it.

@@ -122,7 +122,8 @@ type Bounds = { low: number; high: number };
 const hardTanhOp = defineOp<"x", Bounds>({
   name: "hardTanh",
   inputs: ["x"],
-  vjp: { x: (gy, { x, low, high }) => where(logicalAnd(gt(x, k(x, low)), lt(x, k(x, high))), gy, k(gy, 0)) },
+  // By y, which is kept for others anyway: x need not be.
+  vjp: { x: (gy, { y, low, high }) => where(logicalAnd(gt(y, k(y, low)), lt(y, k(y, high))), gy, k(gy, 0)) },
   lowering: {
     kind: "tile",
     emit: (tile, [x], { attrs }) => {

@@ -56,6 +56,14 @@ describe("one kernel computes", () => {
     expect(await kernelsOf(weighted, logits, labels, weights)).toEqual([last]);
   });
 
+  it("the gradient of a layer's input and of the activation before it, from the activation's result", async () => {
+    const layers = nn.sequential(nn.linear(8, 9), nn.relu6(), nn.linear(9, 7), nn.relu6(), nn.linear(7, 6));
+    const step = (x: Tensor) => gradients(layers.forward(x).square().sum(), layers.parameters());
+    const kernels = await kernelsOf(step, randn([32, 8]));
+    expect(kernels.filter((kernel) => kernel === "gemm[gt lt and where]")).toHaveLength(2);
+    expect(kernels.filter((kernel) => kernel.startsWith("tile"))).toEqual([]);
+  });
+
   it("a gradient and the update that consumes it", async () => {
     const w = variable(randn([20, 10]));
     const sgd = optim.sgd([w], { lr: 0.1 });
