@@ -30,10 +30,13 @@ export interface Dashboard extends Callback {
   readonly changes: readonly Change[];
 }
 
-/** Milliseconds between two drawings: each costs a millisecond or two. */
-const pause = 500;
+/** Milliseconds between two drawings at least; and they are so rare that they take this share of the time at most. */
+const pause = 1000;
+const budget = 0.01;
 /** Points that a curve within epochs has at most; beyond, every second is left out. */
-const mostPoints = 200;
+const mostPoints = 120;
+/** Weights of a parameter that are counted at most. */
+const mostWeights = 10_000;
 
 /**
  * Serves a page with curves, samples a second, memory, distributions of the weights, pictures of errors, and buttons that pause, stop and change
@@ -48,7 +51,7 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
   let server: PageServer | null = null;
   let waiting: Action[] = [];
   let wake: (() => void) | null = null;
-  let drawn = 0;
+  const due = { steps: 0, weights: 0 };
   let [began, seenThen] = [0, 0];
   let series: { every: number; left: number; readonly values: Record<string, number[]> } = { every: 1, left: 0, values: {} };
 
@@ -73,8 +76,14 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
     series.left = series.every - 1;
   };
 
+  /** Sees to it that what has begun at a moment comes again only when it may. */
+  const rest = (what: keyof typeof due, began: number) => {
+    const now = performance.now();
+    due[what] = now + Math.max(pause, (now - began) / budget);
+  };
+
   const draw = (state: TrainingState, isPaused: boolean) => {
-    drawn = performance.now();
+    const start = performance.now();
     const { epoch, epochs, batch, batches, step, scores, optimizer } = state;
     const status = state.isDone ? "ended" : isPaused ? "paused" : "running";
     const rows = { state: status, epoch: `${epoch} of ${epochs}, batch ${batch} of ${batches}`, step, rate: optimizer.lr, ...scores };
@@ -86,10 +95,7 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
         { title: "", value: ([name]) => name },
         { title: "", value: ([, value]) => value },
       ]),
-      curves: [
-        ...(state.history.epochs.length > 0 ? [figure(state.history.toSvg(), "after each epoch")] : []),
-        figure(lineChart(lines, { xLabel: points }), "means of the epoch so far"),
-      ].join("\n"),
+      steps: figure(lineChart(lines, { xLabel: points }), "means of the epoch so far"),
       machine: figure(
         lineChart(
           [
@@ -100,6 +106,7 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
         ),
       ),
     });
+    rest("steps", start);
   };
 
   /** Does what was pressed; stays here while the training is paused. */
@@ -144,16 +151,22 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
     async onBatchEnd(state) {
       if (series.left-- === 0) follow(state);
       if (waiting.length > 0) await obey(state);
-      else if (server!.isWatched && performance.now() - drawn > pause) draw(state, false);
+      else if (server!.isWatched && performance.now() > due.steps) draw(state, false);
     },
     async onEpochEnd(state) {
-      draw(state, false);
-      if (server!.isWatched) server!.send({ weights: figure(drawHistograms(await weightsOf(state))) });
+      if (server!.isWatched && performance.now() > due.weights) {
+        const start = performance.now();
+        server!.send({ curves: figure(state.history.toSvg()), weights: figure(drawHistograms(await weightsOf(state))) });
+        rest("weights", start);
+      }
       if (errors !== undefined) server!.send({ errors: await drawErrors(state, errors) });
     },
     async onTrainEnd(state) {
       if (server === null) return;
-      if (state.epoch > 0) draw(state, false);
+      if (state.epoch > 0) {
+        draw(state, false);
+        server.send({ curves: figure(state.history.toSvg()) });
+      }
       await server.close();
       server = null;
     },
@@ -162,7 +175,13 @@ export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }:
 
 async function weightsOf({ model }: TrainingState) {
   const named = Object.entries(model.stateDict());
-  return new Map(await Promise.all(named.map(async ([name, value]) => [name, histogramOf(await value.data())] as const)));
+  return new Map(await Promise.all(named.map(async ([name, value]) => [name, histogramOf(some(await value.data()))] as const)));
+}
+
+/** All values, or so many at even distances. */
+function some(values: ArrayLike<number>): ArrayLike<number> {
+  if (values.length <= mostWeights) return values;
+  return Float64Array.from({ length: mostWeights }, (_, i) => values[Math.floor((i * values.length) / mostWeights)]);
 }
 
 async function drawErrors({ model }: TrainingState, { data, names, count = 12 }: NonNullable<DashboardOptions["errors"]>): Promise<string> {

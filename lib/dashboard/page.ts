@@ -2,7 +2,7 @@
 import { page } from "../report/index.js";
 
 /** Parts of the page that are sent anew, by the id of their element. */
-export type Part = "now" | "curves" | "machine" | "weights" | "errors";
+export type Part = "now" | "curves" | "steps" | "machine" | "weights" | "errors";
 
 const script = `
 const token = new URLSearchParams(location.search).get("token");
@@ -35,7 +35,8 @@ const controls = `<div id="controls">
 
 const sections: Readonly<Record<Part, string>> = {
   now: "Now",
-  curves: "Curves",
+  curves: "Epochs",
+  steps: "Steps",
   machine: "Speed and memory",
   weights: "Weights",
   errors: "Errors",

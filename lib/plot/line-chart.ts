@@ -17,6 +17,8 @@ export interface Panel {
 const width = 420;
 const height = 280;
 const margin = { top: 36, right: 16, bottom: 40, left: 60 };
+/** Lines of more values than that are drawn without a dot for each. */
+const mostDots = 60;
 
 /** Panels side by side, as an SVG file. `xLabel` names the horizontal axis. */
 export function lineChart(panels: readonly Panel[], { xLabel = "epoch" } = {}): string {
@@ -47,9 +49,10 @@ function drawPanel({ title, lines }: Panel, xLabel: string): string {
   lines.forEach(({ name, values }, i) => {
     const color = colors[i % colors.length];
     parts.push(`<path d="${path(values, x, y)}" fill="none" stroke="${color}" stroke-width="2" stroke-linejoin="round"/>`);
-    values.forEach((value, k) => {
-      if (Number.isFinite(value)) parts.push(`<circle cx="${x(k + 1)}" cy="${y(value)}" r="2.5" fill="${color}"/>`);
-    });
+    if (values.length <= mostDots)
+      values.forEach((value, k) => {
+        if (Number.isFinite(value)) parts.push(`<circle cx="${x(k + 1)}" cy="${y(value)}" r="2.5" fill="${color}"/>`);
+      });
     parts.push(`<text x="${legend}" y="20" text-anchor="end" fill="${color}">${escape(name)}</text>`);
     legend -= 7 * name.length + 12;
   });

@@ -100,7 +100,9 @@ it.runIf(hasBrowser)("shows curves, speed, memory, weights and errors in a brows
         mkdirSync(process.env.NABLA_PICTURES, { recursive: true });
         writeFileSync(`${process.env.NABLA_PICTURES}/dashboard.png`, await browser.screenshot());
       }
-      const parts = ["now", "curves", "machine", "weights", "errors"].map((id) => `document.querySelector("#${id}").innerHTML`).join("+");
+      const parts = ["now", "curves", "steps", "machine", "weights", "errors"]
+        .map((id) => `document.querySelector("#${id}").innerHTML`)
+        .join("+");
       const html = String(await browser.evaluate(parts));
       for (const text of ["accuracy", "samples a second", "memory, MB", "3.weight", "read as", "dev"]) expect(html).toContain(text);
       expect(html).not.toMatch(/NaN|undefined/);
