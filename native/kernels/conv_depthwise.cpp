@@ -180,18 +180,30 @@ NABLA_INLINE void correlate_taps(const T* x, int64_t from, Taps rows, Taps taps,
     }
 }
 
-// A row of y under a window of neighbouring columns: n whole windows, and beside them `left` and `right` ones of which
-// one more column hangs over each time.
+// A row of y under a window of neighbouring columns: n whole windows, beside which `left` and `right` ones hang over.
+// `lead` and `slack`: columns of x before the first and behind the last whole window.
 struct Strip {
-  int64_t n, left, right;
+  int64_t first, n, left, right, lead, slack;
 };
+Strip strip_of(const Conv& g) {
+  const int64_t columns = g.window[1], stride = g.stride[1], free = g.in[1] + g.pad[1] - columns;
+  const int64_t first = ceil_div(g.pad[1], stride), high = free < 0 ? 0 : smaller(g.out[1], free / stride + 1);
+  if (g.dilation[1] != 1 || first >= high) return {};
+  return {first,
+          high - first,
+          smaller(first, (columns - 1) / stride),
+          smaller(g.out[1] - high, (columns - 1) / stride),
+          first * stride - g.pad[1],
+          free - (high - 1) * stride};
+}
 
 // The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip; x and gy
 // point at the first whole window. Each element of x is loaded once for all columns.
-template <int columns, class T, class Lanes>
+template <int columns, int stride, class T, class Lanes>
 NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t step, Strip strip, T* partial,
                                   Lanes some) {
   constexpr int pixels = 4;
+  const int64_t lead = stride == 1 ? 0 : strip.lead, slack = stride == 1 ? 0 : strip.slack;
   for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, partial += rows.filter_step) {
     const T *cell = x, *g = gy;
     Vec<T> even[columns], odd[columns];
@@ -201,38 +213,40 @@ NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t st
       Vec<T> incoming[pixels];
       repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
       const T* next = cell;
-      repeat<pixels + columns - 1>([&](auto q) {
+      repeat<(pixels - 1) * stride + columns>([&](auto q) {
         const Vec<T> v = load(next, some);
         next += step;
-        if constexpr (q.value < pixels) cell += step;
+        if constexpr (q.value < pixels * stride) cell += step;
         repeat<columns>([&](auto s) {
-          constexpr int k = decltype(q)::value - decltype(s)::value;
-          if constexpr (k >= 0 && k < pixels) {
+          constexpr int at = decltype(q)::value - decltype(s)::value, k = at / stride;
+          if constexpr (at >= 0 && at % stride == 0 && k < pixels) {
             Vec<T>& sum = k % 2 == 0 ? even[s.value] : odd[s.value];
             sum = fma(v, incoming[k], sum);
           }
         });
       });
     }
-    for (; p < strip.n; ++p, cell += step, g += step) {
+    for (; p < strip.n; ++p, cell += stride * step, g += step) {
       const Vec<T> incoming = load(g, some);
       repeat<columns>([&](auto s) { even[s.value] = fma(load(cell + s.value * step, some), incoming, even[s.value]); });
     }
-    // Here cell and g are one pixel behind the last whole window.
-    repeat<columns - 1>([&](auto beyond) {
+    // Here cell and g are one window behind the last whole one.
+    repeat<(columns - 1) / stride>([&](auto beyond) {
       constexpr int over = decltype(beyond)::value + 1;
       if (over <= strip.left) {
         const Vec<T> incoming = load(gy - over * step, some);
-        repeat<columns - over>([&](auto s) {
-          Vec<T>& sum = even[over + s.value];
-          sum = fma(load(x + s.value * step, some), incoming, sum);
+        repeat<columns>([&](auto s) {
+          if (s.value < over * stride - lead) return;
+          Vec<T>& sum = even[s.value];
+          sum = fma(load(x + (s.value - over * stride) * step, some), incoming, sum);
         });
       }
       if (over <= strip.right) {
         const Vec<T> incoming = load(g + (over - 1) * step, some);
-        repeat<columns - over>([&](auto s) {
+        repeat<columns>([&](auto s) {
+          if (s.value >= columns - over * stride + slack) return;
           Vec<T>& sum = odd[s.value];
-          sum = fma(load(cell + (over - 1 + s.value) * step, some), incoming, sum);
+          sum = fma(load(cell + ((over - 1) * stride + s.value) * step, some), incoming, sum);
         });
       }
     });
@@ -243,11 +257,11 @@ NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t st
   }
 }
 
-template <int columns, class T>
+template <int columns, int stride, class T>
 void correlate_channels(const T* x, const Taps& rows, const T* gy, int64_t step, int64_t channels, const Strip& strip,
                         T* partial) {
   sweep<T>(channels, [&](int64_t c, auto some) {
-    correlate_strip<columns>(x + c, rows, gy + c, step, strip, partial + c, some);
+    correlate_strip<columns, stride>(x + c, rows, gy + c, step, strip, partial + c, some);
   });
 }
 
@@ -261,18 +275,22 @@ void correlate(const Conv& g, const Call& call, const Work& work) {
   sweep<T>(size, [&](int64_t i, auto some) { store(partial + i, Vec<T>::zero(), some); });
   const Rows cut = rows_of(Pass::filter_grad, g, Vec<T>::lanes);
   const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
-  const int64_t columns = g.window[1], high = smaller(g.out[1], g.in[1] + g.pad[1] - columns + 1);
-  const bool dense = g.stride[1] == 1 && g.dilation[1] == 1 && g.in[1] >= columns && g.pad[1] < high;
-  const Strip strip{high - g.pad[1], smaller(g.pad[1], columns - 1), smaller(g.out[1] - high, columns - 1)};
+  const int64_t columns = g.window[1];
+  const Strip strip = strip_of(g);
   const auto add_row = [&](int64_t row, int64_t from, int64_t channels) {
     const Taps rows = taps_of(Pass::filter_grad, g, 0, row % g.out[0]).times(g.in[1] * g.c, columns * g.c);
     const T* image = x + row / g.out[0] * g.in[0] * g.in[1] * g.c + rows.cell + from;
     const T* incoming = gy + row * g.out[1] * g.c + from;
     T* to = partial + rows.filter + from;
-    if (dense && columns == 3)
-      return correlate_channels<3>(image, rows, incoming + g.pad[1] * g.c, g.c, channels, strip, to);
-    if (dense && columns == 5)
-      return correlate_channels<5>(image, rows, incoming + g.pad[1] * g.c, g.c, channels, strip, to);
+    const auto add_strip = [&](auto width, auto stride) {
+      constexpr int k = decltype(width)::value, s = decltype(stride)::value;
+      if (strip.n == 0 || columns != k || g.stride[1] != s) return false;
+      correlate_channels<k, s>(image + strip.lead * g.c, rows, incoming + strip.first * g.c, g.c, channels, strip, to);
+      return true;
+    };
+    if (add_strip(Index<3>{}, Index<1>{}) || add_strip(Index<3>{}, Index<2>{}) || add_strip(Index<5>{}, Index<1>{}) ||
+        add_strip(Index<5>{}, Index<2>{}))
+      return;
     each_run(Pass::filter_grad, g, [&](int64_t j, int64_t, int64_t count, const Taps& one) {
       const Taps taps = one.times(g.c, g.c);
       sweep<T>(channels, [&](int64_t c, auto some) {

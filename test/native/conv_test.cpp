@@ -222,6 +222,7 @@ TEST_P(ConvTest, Depthwise) {
       const int64_t c = 2 + width * 7 % 35;
       all_passes<float>(by_name, {2, 5, width, c, c, 3, s, 1, 1, 1, s / 2, 1, 1, c}, width % 2 == 0);
       all_passes<double>(by_name, {1, 4, width, c, c, s, 3, 1, 1, 0, width % 4, 1, 1, c}, width % 2 == 1);
+      all_passes<float>(by_name, {1, 4, width, c, c, 3, s, 2, 2, 1, width % 4, 1, 1, c}, width % 2 == 1);
     }
   for (uint64_t seed = 1; seed <= 100; ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
