@@ -35,6 +35,7 @@ const late = [
   "profile/index",
   "report/index",
   "runtime/reference/device",
+  "synthesis/index",
   "train/cache-activations",
   "train/checkpoint",
   "train/early-stopping",

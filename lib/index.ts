@@ -39,6 +39,7 @@ export * as optim from "./optim/index.js";
 export * as plot from "./plot/index.js";
 export { Profile, type ProfileRow, profile, type Stats, stats } from "./profile/index.js";
 export * as report from "./report/index.js";
+export * as synthesis from "./synthesis/index.js";
 export * from "./tensor/index.js";
 export * from "./train/index.js";
 export * as tune from "./tune/index.js";
