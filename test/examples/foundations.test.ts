@@ -1,7 +1,11 @@
 /** The examples of the first lessons end with the figures that they promise. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { transformSync } from "rolldown/utils";
 import { expect, it } from "vitest";
 import { runExample } from "./run.js";
 
@@ -44,4 +48,24 @@ it("multi-task", async () => {
   const lines = await runExample("multi-task", "--limit", "2000", "--epochs", "2");
   expect(lines).toHaveLength(3);
   for (const line of lines) expect(Number(/: ([\d.]+) % right$/.exec(line)?.[1])).toBeGreaterThan(80);
+});
+
+it("resume", () => {
+  // It starts processes of itself, which need it as JavaScript; below build/ it finds the package.
+  const folder = mkdtempSync(fileURLToPath(new URL("../../build/resume-", import.meta.url)));
+  try {
+    for (const name of ["resume", "setting"]) {
+      const source = readFileSync(new URL(`../../examples/${name}.ts`, import.meta.url), "utf8");
+      writeFileSync(join(folder, `${name}.js`), transformSync(`${name}.ts`, source).code);
+    }
+    const args = ["--epochs", "2", "--limit", "2000", "--kills", "2", "--out", folder];
+    const lines = execFileSync(process.execPath, [join(folder, "resume.js"), ...args], { encoding: "utf8" })
+      .trimEnd()
+      .split("\n");
+    expect(lines.at(-1)).toBe("the same weights, to the bit");
+    expect(lines[0]).toMatch(/^killed 1 times/);
+    expect(readFileSync(join(folder, "accuracies.svg"), "utf8")).toContain("</svg>");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
