@@ -100,6 +100,13 @@ bool packs_a(const Contraction& x, const Cut& cut) {
   return cut.n > kFewCols<T> && (is_bad(x.a_rows) || is_bad(x.a_sum));
 }
 
+// Whether the epilogue reads matrices of C's size: those come from memory best in whole rows.
+bool reads_matrices(const Call& call) {
+  for (int i = 2; i < call.input_count; ++i)
+    if (is_contiguous(call.inputs[i])) return true;
+  return false;
+}
+
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
   constexpr int64_t mr = TileSize<T>::rows, nr = TileSize<T>::cols;
@@ -123,7 +130,7 @@ Cut cut_of(const Job& job, const Call& call) {
   const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kTasks * kDepth;
   // Where A fits L2 a task packs its own columns of B: nobody waits for packing, nothing goes through another cache.
   const bool takes_all_rows =
-      !is_read_in_place && cut.m * cut.depth <= kWhole &&
+      !is_read_in_place && cut.m * cut.depth <= kWhole && !reads_matrices(call) &&
       (job.parts * job.batch * strips >= kTasks || cost_of(cut.m, nr, cut.k) <= 2 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
   const int64_t fewest_rows = cut.swapped ? cut.rows : 4 * mr;
