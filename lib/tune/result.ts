@@ -84,16 +84,13 @@ const show = (value: unknown): string => (typeof value === "number" ? label(valu
 
 const spacing = 130;
 const height = 320;
-const margin = { top: 50, bottom: 20, left: 70 };
+const margin = { top: 50, bottom: 20, left: 84 };
 
 function parallelCoordinates({ space, goal, trials }: SearchResult): string {
   const scored = trials.filter(({ value }) => value !== null && Number.isFinite(value));
   const values = scored.map(({ value }) => value!);
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const goodness = ({ value }: Trial) => {
-    const share = high > low ? (value! - low) / (high - low) : 1;
-    return goal === "maximize" ? share : 1 - share;
-  };
+  const worstFirst = [...scored].sort((a, b) => (goal === "maximize" ? 1 : -1) * (a.value! - b.value!));
   const y = (share: number) => height - margin.bottom - share * (height - margin.bottom - margin.top);
   const names = Object.keys(space);
   const axes = [
@@ -102,7 +99,9 @@ function parallelCoordinates({ space, goal, trials }: SearchResult): string {
       const marks =
         parameter.kind === "choice"
           ? parameter.values.map((value) => [shareOf(parameter, value), String(value)] as const)
-          : [0, 0.25, 0.5, 0.75, 1].map((share) => [share, show(quantile(parameter, share))] as const);
+          : [...new Set([0, 0.25, 0.5, 0.75, 1].map((share) => quantile(parameter, share)))].map(
+              (value) => [shareOf(parameter, value), show(value)] as const,
+            );
       return { name, marks, at: ({ params }: Trial) => shareOf(parameter, params[name]) };
     }),
     {
@@ -112,18 +111,19 @@ function parallelCoordinates({ space, goal, trials }: SearchResult): string {
     },
   ];
   const x = (k: number) => margin.left + k * spacing;
-  const lines = [...scored]
-    .sort((a, b) => goodness(a) - goodness(b))
-    .map((trial) => {
-      const path = axes.map(({ at }, k) => `${k === 0 ? "M" : "L"}${x(k)} ${y(at(trial)).toFixed(1)}`).join("");
-      const opacity = (0.08 + 0.82 * goodness(trial) ** 3).toFixed(2);
-      const title = `trial ${trial.number}: ${show(trial.value)}`;
-      return `<path d="${path}" fill="none" stroke="${colors[0]}" stroke-width="1.5" stroke-opacity="${opacity}"><title>${title}</title></path>`;
-    });
+  const lines = worstFirst.map((trial, rank) => {
+    const path = axes.map(({ at }, k) => `${k === 0 ? "M" : "L"}${x(k)} ${y(at(trial)).toFixed(1)}`).join("");
+    const opacity = (0.08 + 0.82 * ((rank + 1) / worstFirst.length) ** 4).toFixed(2);
+    const title = `trial ${trial.number}: ${show(trial.value)}`;
+    return `<path d="${path}" fill="none" stroke="${colors[0]}" stroke-width="1.5" stroke-opacity="${opacity}"><title>${title}</title></path>`;
+  });
   const drawn = axes.flatMap(({ name, marks }, k) => [
     `<text x="${x(k)}" y="22" text-anchor="middle" font-weight="bold">${escape(name)}</text>`,
     `<line x1="${x(k)}" x2="${x(k)}" y1="${margin.top}" y2="${height - margin.bottom}" stroke="#888"/>`,
-    ...marks.map(([share, text]) => `<text x="${x(k) - 6}" y="${y(share) + 4}" text-anchor="end" fill="#555">${escape(text)}</text>`),
+    ...marks.map(
+      ([share, text]) =>
+        `<text x="${x(k) - 6}" y="${y(share) + 4}" text-anchor="end" fill="#333" stroke="white" stroke-width="3" paint-order="stroke">${escape(text)}</text>`,
+    ),
   ]);
   return svgDocument(margin.left + (axes.length - 1) * spacing + 40, height, [...lines, ...drawn]);
 }

@@ -1,6 +1,7 @@
 /** The durable record of a search, in one SQLite file: what is written there has happened, whatever becomes of the process. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { ValueError } from "../base/errors.js";
 import { optional } from "../data/optional.js";
 import type { Params } from "./space.js";
@@ -58,7 +59,7 @@ export class Store {
     );
     const full = resolve(path);
     mkdirSync(dirname(full), { recursive: true });
-    takeOver(op, full);
+    await takeOver(op, full);
     const database = new sqlite.Database(full);
     database.exec(schema);
     return new Store(full, database);
@@ -107,12 +108,16 @@ export class Store {
 
 const ownerFile = (path: string) => `${path}.owner`;
 
+/** Milliseconds that a process which was killed is given to be gone. */
+const patience = 2000;
+
 /** Claims the file for this process. The lock that a killed process has left, a folder beside the file, goes with its claim. */
-function takeOver(op: string, path: string): void {
+async function takeOver(op: string, path: string): Promise<void> {
   const file = ownerFile(path);
-  const owner = existsSync(file) ? Number(readFileSync(file, "utf8")) : null;
-  const isHeld = open.has(path) || (owner !== null && owner !== process.pid && isAlive(owner));
-  if (isHeld) {
+  const owner = existsSync(file) ? Number(readFileSync(file, "utf8")) : process.pid;
+  const end = performance.now() + patience;
+  while (owner !== process.pid && isAlive(owner) && performance.now() < end) await setTimeout(50);
+  if (open.has(path) || (owner !== process.pid && isAlive(owner))) {
     throw new ValueError(`${op}: ${path} is in use by process ${owner}; wait for it, or delete ${file} if that is no search of nabla`, {
       op,
       inputs: [path],
@@ -126,8 +131,12 @@ function takeOver(op: string, path: string): void {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, "utf8")); // one that has ended and that nobody has asked about
+  } catch {
+    return true; // a system without /proc
   }
 }
