@@ -2,6 +2,7 @@
 import { ValueError } from "../base/errors.js";
 import { substitute } from "../graph/loop.js";
 import { heatMap, lineChart } from "../plot/index.js";
+import { evaluated } from "../tensor/evaluate.js";
 import { checkLoss } from "../tensor/gradients.js";
 import { compile, randn, Tensor, type TensorLike, tensor, type Variable } from "../tensor/index.js";
 import { graphOnly } from "./double.js";
@@ -66,16 +67,17 @@ export async function lossPlane(
 
 /**
  * A random direction in which every filter or unit moves as far as it is long, so that pictures of different networks can be compared;
- * vectors (biases, norms) do not move. Source: Li et al. 2018, section 4.
+ * vectors (biases, norms) do not move. It stays as it is when the weights change. Source: Li et al. 2018, section 4.
  */
 export function randomDirection(variables: readonly Variable[], seed = 0): Tensor[] {
-  return variables.map(({ shape, value, dtype }, i) => {
+  const directions = variables.map(({ shape, value, dtype }, i) => {
     const d = randn(shape, { seed: 1000 * seed + i, dtype: dtype as "f32" });
     if (shape.length < 2) return d.mul(0);
     const axis = shape.slice(1).map((_, k) => k);
     const length = (x: Tensor) => x.square().sum({ axis, keepDims: true }).sqrt();
     return d.mul(length(value).div(length(d)));
   });
+  return evaluated(directions); // by the weights of now, whatever becomes of them
 }
 
 function factors(op: string, [from, to]: readonly [number, number] = [-1, 1], points: number): number[] {

@@ -41,7 +41,7 @@ function legendOf({ title, lines }: Panel): LegendEntry[] {
   const edge = width - margin.right;
   let [row, right, least] = [0, edge, margin.left + 8.5 * title.length + 12];
   return lines.map(({ name }) => {
-    const size = 7 * name.length;
+    const size = 7.5 * name.length;
     if (right - size < least) [row, right, least] = [row + 1, edge, margin.left - 40];
     const entry = { right, row };
     right -= size + 12;

@@ -131,6 +131,10 @@ eachDevice("loss surfaces", () => {
     const [got, expected] = [await length(d), await length(model.parameters()[0].value)];
     got.forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
     expect(await bias.abs().max().item()).toBe(0);
+    const [weight] = model.parameters();
+    weight.assign(weight.value.mul(2));
+    expect(await length(d)).toEqual(got); // made by the weights before
+    weight.assign(weight.value.div(2));
     expect(await Promise.all(Object.values(model.stateDict()).map((v) => v.data()))).toEqual(before);
     await expect(lossLine(loss, model.parameters(), { direction: [] })).rejects.toMatchObject({ code: "ERR_VALUE" });
     await expect(lossLine(loss, model.parameters(), { points: 1 })).rejects.toMatchObject({ code: "ERR_VALUE" });

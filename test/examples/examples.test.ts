@@ -74,6 +74,19 @@ const reduced: Readonly<Record<string, Reduced>> = {
     least: 0.78, // 0.83 to 0.85 over five seeds
     pictures: ["curves.svg", "misread.svg"],
   },
+  "gradient-check": { args: ["--count", "3"], last: /^sound great, wrong wrong()$/, least: 0, pictures: ["errors.svg"] },
+  "loss-surface": {
+    args: ["--epochs", "2", "--limit", "500", "--points", "5"],
+    last: /^loss where it started ([\d.]+), where it has learnt [01]\.\d+$/,
+    least: 2.2, // ln 10 and what chance adds
+    pictures: ["saddle.svg", "line.svg", "plane.svg", "gradient.svg"],
+  },
+  optimizers: {
+    args: ["--epochs", "2", "--limit", "1000"],
+    last: /^accuracy of the slowest, \w+: ([\d.]+) %$/,
+    least: 30,
+    pictures: ["losses.svg"],
+  },
   "class-weights": {
     needs: "sklearn",
     args: ["--epochs", "100"],

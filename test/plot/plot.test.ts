@@ -77,6 +77,23 @@ it("scatter plots put every point on its place", () => {
   expect(isWellFormed(plot.scatter({}))).toBe(true);
 });
 
+it("legends of line charts that do not fit beside the title stand below it, and the chart below them", () => {
+  const names = ["constant", "on plateau", "warm-up, cosine", "one cycle", "by hand"];
+  const chart = (count: number) =>
+    plot.lineChart([{ title: "training loss", lines: names.slice(0, count).map((name) => ({ name, values: [1, 2] })) }]);
+  const rowsOf = (svg: string) =>
+    [...svg.matchAll(/<text x="([\d.]+)" y="(\d+)" text-anchor="end" fill/g)].map(([, right, y]) => ({ right: Number(right), y }));
+  expect(new Set(rowsOf(chart(2)).map(({ y }) => y))).toEqual(new Set(["20"]));
+  const entries = rowsOf(chart(5));
+  expect(entries.map(({ y }) => y)).toEqual(["20", "20", "36", "36", "36"]);
+  entries.forEach(({ right, y }, i) => {
+    const next = entries[i + 1];
+    if (next?.y === y) expect(right - next.right).toBeGreaterThan(7 * names[i].length);
+  });
+  const height = (svg: string) => Number(/height="(\d+)"/.exec(svg)![1]);
+  expect(height(chart(5)) - height(chart(2))).toBe(16);
+});
+
 it("histograms have bars as high as their counts, and points where sizes lie on a logarithmic scale", () => {
   const of = (size: number) => ({ counts: [0, 4, 1, 2], min: -size, max: size, size });
   const empty = { counts: [0, 0, 0, 0], min: Number.POSITIVE_INFINITY, max: Number.NEGATIVE_INFINITY, size: Number.NaN };
