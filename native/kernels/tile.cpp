@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kNone = -1;
 constexpr int64_t kLongRow = 128;  // rows from this length on are worth cutting tiles at their ends
+constexpr int64_t kFetched = 1 << 18;  // elements from which on `tile_eval` fetches operands ahead
 
 // How an operand is brought into a register.
 enum class Access : uint8_t {
@@ -47,10 +48,13 @@ struct Hazard {
 struct State {
   int step_count, store_count, first_input, own_outputs;
   int slot_count, hazard_count;
+  int64_t size;         // elements of the iteration space
   bool is_large;        // an instruction of its own, whose operands are in no cache
+  bool has_rows;        // an operand that is read in place row by row
   bool needs_no_slots;  // other than for stores that turn out to be no early ones
   int64_t length;       // elements of a tile
   int64_t row;          // tiles end where rows of this length do; 0: nowhere
+  int64_t together;     // tiles end where runs of this many elements do; 0: nowhere
   int16_t stores[kMaxOperands];
   int16_t deferred[kMaxOperands];  // stores copied after the last step: own type differs, or defined by a load
   Hazard hazards[kMaxOperands];
@@ -109,19 +113,16 @@ int64_t period_of(const Dims& dims) {
   return period;
 }
 
-// Tile length: a multiple of every period if one fits (periods that do not are demoted), else balanced over long rows.
-void choose_length(State& state) {
-  int64_t period = 1, row = 0;
+// Tile length, in whole blocks where possible: such that a slot of each period is filled once, or balanced over long
+// rows.
+void choose_length(State& state, int64_t block) {
+  int64_t together = block, longest = 0, row = 0;
   for (int i = 0; i < state.step_count; ++i) {
-    Step& s = state.steps[i];
-    if (s.op != TileOp::load) continue;
-    if (s.access == Access::periodic) {
-      const int64_t both = common_multiple(period, period_of(s.dims));
-      if (both <= kTileLength)
-        period = both;
-      else
-        s.access = Access::strided;
-    }
+    const Step& s = state.steps[i];
+    if (s.op != TileOp::load || s.access != Access::periodic) continue;
+    const int64_t period = period_of(s.dims);
+    longest = larger(longest, period);
+    together = smaller(common_multiple(together, period), 2 * kTileLength);
   }
   for (int i = 0; i < state.step_count; ++i) {
     const Step& s = state.steps[i];
@@ -130,14 +131,14 @@ void choose_length(State& state) {
     if (s.dims.strides[last] > 1 || s.dims.strides[last] < 0 || s.dims.shape[last] < kLongRow) continue;
     if (row == 0 || s.dims.shape[last] < row) row = s.dims.shape[last];
   }
-  const int64_t aligned = common_multiple(period, 16);
-  const int64_t unit = aligned <= kTileLength ? aligned : period;
-  state.length = kTileLength / unit * unit;
-  state.row = 0;
-  if (row > 0 && period == 1) {
-    state.row = row;
+  // Tiles begin where all periods do, or anywhere: slots are longer than tiles then.
+  state.together = longest > 0 && together <= kTileLength ? together : 0;
+  state.length = together <= kTileLength ? kTileLength / together * together : (kTileLength - longest) / block * block;
+  state.row = longest == 0 ? row : 0;
+  state.has_rows = row > 0;
+  if (state.row > 0) {
     const int64_t pieces = ceil_div(row, kTileLength);
-    state.length = smaller(kTileLength, round_up(ceil_div(row, pieces), 16));
+    state.length = smaller(kTileLength, round_up(ceil_div(row, pieces), block));
   }
 }
 
@@ -214,9 +215,9 @@ void splat(T* y, T value, int64_t n = kBlock<T>) {
 template <class T>
 struct Register {
   TileArgument<T> value;
-  int64_t phase, filled;  // of a periodic load: position in the period where the slot starts, elements that it holds
-  T* operand;             // if the value is the operand's own memory, else null
-  int64_t advance;        // elements from one row's value to the next's
+  int64_t filled;   // elements that the slot of a periodic load holds, from the period's start on
+  T* operand;       // if the value is the operand's own memory, else null
+  int64_t advance;  // elements from one row's value to the next's
 };
 
 // An argument that is elsewhere in the next row.
@@ -301,7 +302,11 @@ class Machine {
       const Step& s = state_.steps[i];
       if (s.op == TileOp::index) return false;
       if (s.op != TileOp::load || s.access == Access::scalar) continue;
-      if (s.access == Access::periodic && stride % period_of(s.dims) == 0) continue;
+      if (s.access == Access::periodic) {
+        const int64_t period = period_of(s.dims);
+        if (stride % period != 0 || start % period + n > kTileLength) return false;
+        continue;
+      }
       if (s.dtype != kDtype<T> || s.copied) return false;
       if (s.access == Access::contiguous) continue;
       const bool is_matrix = s.dims.rank == 2 && s.dims.shape[1] == stride && s.dims.strides[1] == 1;
@@ -342,6 +347,7 @@ class Machine {
     while (start < end) {
       int64_t n = smaller(length, end - start);
       if (state_.row) n = smaller(n, state_.row - start % state_.row);
+      if (state_.together) n = smaller(n, state_.length - start % state_.together);
       tile(start, n);
       start += n;
     }
@@ -383,7 +389,7 @@ class Machine {
       take(at->args[0], x);
       ++at;
     };
-    if (state_.is_large && in_place)
+    if (in_place && (state_.is_large || (!writes_ && state_.size >= kFetched)))
       for (int i = 0; i < state_.step_count; ++i)
         if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i]);
     int held = kNone;  // the step whose result is in registers
@@ -464,10 +470,12 @@ class Machine {
         return;
       case Access::periodic: {
         const int64_t phase = start % period_of(s.dims);
-        if (r.filled < n || r.phase != phase) {
-          gather_any(slot(s), data, s.dtype, s.dims, phase, n);
-          r = {{slot(s), -1}, phase, n, nullptr, 0};
+        if (phase + n > kTileLength) break;
+        if (r.filled < phase + n) {
+          r.filled = r.filled > 0 ? kTileLength : phase + n;
+          gather_any(slot(s), data, s.dtype, s.dims, 0, r.filled);
         }
+        r.value = {slot(s) + phase, -1};
         return;
       }
       case Access::strided:
@@ -485,6 +493,7 @@ class Machine {
       }
     }
     gather_any(slot(s), data, s.dtype, s.dims, start, n);
+    r.filled = 0;
     r.value = {slot(s), -1};
   }
 
@@ -538,7 +547,9 @@ void run_rows(const Call& call, const State& state, int64_t start, int64_t count
 template <class T>
 const void* evaluate(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
   Machine<T> machine(call, state, scratch, false);
-  machine.tile(start, count);
+  // Whole blocks, where that is possible: what is behind the piece is computed for nothing, but at once.
+  const int64_t whole = round_up(count, kBlock<T>);
+  machine.tile(start, state.has_rows || start + whole > state.size ? count : whole);
   return machine.result(0, static_cast<int>(count));
 }
 
@@ -676,7 +687,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
   state.first_input = own_inputs;
   state.own_outputs = own_outputs;
   state.hazard_count = 0;
-  const int64_t size = elements(tile);
+  const int64_t size = state.size = elements(tile);
 
   int last_use[kMaxTileSteps], computed = kNone;  // the last step whose result is in registers
   for (int i = 0; i < tile.step_count; ++i) {
@@ -704,7 +715,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
       computed = i;
     }
   }
-  choose_length(state);
+  choose_length(state, tile.dtype == Dtype::f32 ? kBlock<float> : kBlock<double>);
 
   // A stored register is written straight to its output by the step that defines it; a second store of it is a copy.
   for (int j = 0; j < tile.store_count; ++j) {

@@ -337,6 +337,38 @@ TEST_P(TileTest, RandomChainsF32) {
   for (uint64_t seed = 1; seed <= 400; ++seed) random_chains<float>(kernel("tile"), seed);
 }
 
+// Operands that repeat, of one period and of two, in tasks that begin anywhere in them; and their sums.
+template <class T>
+void periods(const Kernel& tile, const Kernel& reduce) {
+  for (int64_t inner : {3, 16, 24, 48, 96, 144, 160, 192, 250, 256, 257})
+    for (int64_t outer : {1, 2, 5}) {
+      SCOPED_TRACE(testing::Message() << inner << " in " << outer);
+      Random random(static_cast<uint64_t>(inner * outer));
+      const Shape s = {14000 / inner / outer + 1, outer, inner};
+      const int64_t size = product(s), period = outer * inner;
+      Array<T> x(s, random.values<T>(size)), long_one({period}, random.values<T>(period)), y(s), sums({inner});
+      Array<uint8_t> short_one({inner});
+      for (int64_t i = 0; i < inner; ++i) short_one[i] = static_cast<uint8_t>(random.below(100));
+      TileBuilder t(dtype_of<T>, s);
+      t.store(t.op(TileOp::add, t.op(TileOp::mul, t.load(0), t.load(1)), t.load(2)));
+      const std::vector<View> operands = {x.view(), long_one.strided(s, {0, inner, 1}),
+                                          short_one.strided(s, {0, 0, 1}, 0, Dtype::u8)};
+      ASSERT_EQ(run(tile, {{y.view()}, operands, {}, t.tile()}, outer == 2).complaint, "");
+      ASSERT_TRUE(y.memory.intact());
+      std::vector<double> wanted(static_cast<size_t>(inner));
+      for (int64_t i = 0; i < size; ++i) {
+        ASSERT_EQ(y[i], x[i] * long_one[i % period] + static_cast<T>(short_one[i % inner])) << i;
+        wanted[static_cast<size_t>(i % inner)] += static_cast<double>(y[i]);
+      }
+      const std::vector<double> attrs = {0, 1, static_cast<double>(size / inner), static_cast<double>(inner)};
+      ASSERT_EQ(run(reduce, {{sums.view()}, operands, attrs, t.tile()}, outer == 2).complaint, "");
+      for (int64_t i = 0; i < inner; ++i)
+        ASSERT_NEAR(sums[i], wanted[static_cast<size_t>(i)], 1e-5 * (1 + std::fabs(wanted[static_cast<size_t>(i)])));
+    }
+}
+TEST_P(TileTest, PeriodsF32) { periods<float>(kernel("tile"), kernel("reduce")); }
+TEST_P(TileTest, PeriodsF64) { periods<double>(kernel("tile"), kernel("reduce")); }
+
 TEST_P(TileTest, InPlaceOperandIsReadBeforeItIsWritten) {
   // a := -b, c := a + b, with a's old value still needed after the first step has its result.
   const int64_t n = 1500;
