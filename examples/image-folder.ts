@@ -69,8 +69,11 @@ const median = (xs: readonly number[]) => [...xs].sort((a, b) => a - b)[Math.flo
 const lines = Object.entries(measured).map(([name, { wall }]) => ({ name, values: wall }));
 await draw("seconds.svg", plot.lineChart([{ title: `seconds an epoch of ${limit} photos`, lines }]));
 for (const [name, { wall, processor, idle }] of Object.entries(measured)) {
-  const figures = `${median(wall).toFixed(2)} s an epoch, ${median(processor).toFixed(2)} s of a processor`;
-  console.log(`${name.padEnd(6)}  ${figures}; ${cpus().length} processors, idle for ${(100 * median(idle)).toFixed(0)} % of it`);
+  const [seconds, used, share] = [median(wall), median(processor), `${(100 * median(idle)).toFixed(0)} %`];
+  console.log(`${name.padEnd(6)}  ${seconds.toFixed(2)} s an epoch, ${used.toFixed(2)} s of a processor`);
+  console.log(
+    `        ${cpus().length} processors need at least ${(used / cpus().length).toFixed(2)} s for that; they were idle for ${share}`,
+  );
 }
 const [fromMemory, fromFiles] = ["memory", "files"].map((name) => median(measured[name].wall));
 console.log(`from files an epoch takes ${((fromFiles / fromMemory - 1) * 100).toFixed(1)} % longer`);
