@@ -82,5 +82,7 @@ async function parent(): Promise<void> {
   await draw("accuracies.svg", plot.lineChart([{ title: "test accuracy", lines }]));
   console.log(`undisturbed   ${whole.result!.digest}`);
   console.log(`${killed} × killed    ${again.result.digest}`);
-  console.log(again.result.digest === whole.result!.digest ? "the same weights, to the bit" : "THE WEIGHTS DIFFER");
+  const isSame = again.result.digest === whole.result!.digest;
+  console.log(isSame ? "the same weights, to the bit" : "THE WEIGHTS DIFFER");
+  if (!isSame) process.exitCode = 1;
 }
