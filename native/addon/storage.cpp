@@ -57,6 +57,7 @@ void StorageObject::write(const Napi::CallbackInfo& info) {
   if (own.is_shared()) throw Napi::Error::New(info.Env(), "the storage is in use by runs that have not ended");
   if (source.count > 0) std::memcpy(own.data(), source.data, source.count);
   own.failure.reset();
+  own.restamp();
 }
 
 // Copies out and returns undefined, or the failure of the run that should have written the storage.

@@ -82,9 +82,13 @@ std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<S
   try {
     reserve(needs);
     bases_.clear();
-    for (const Buffer& b : program.buffers())
-      bases_.push_back(b.kind == BufferKind::arena ? arena_.data() + b.place
-                                                   : storages[static_cast<size_t>(b.place)]->data());
+    stamps_.clear();
+    for (const Buffer& b : program.buffers()) {
+      Storage* const storage = b.kind == BufferKind::arena ? nullptr : storages[static_cast<size_t>(b.place)].get();
+      bases_.push_back(storage == nullptr ? arena_.data() + b.place : storage->data());
+      stamps_.push_back(b.kind == BufferKind::input ? storage->stamp : 0);
+      if (b.kind == BufferKind::output || b.kind == BufferKind::state) storage->restamp();
+    }
   } catch (const std::bad_alloc&) {
     return RunFailure{RunFailure::Code::out_of_memory, 0, -1, static_cast<double>(needs.total()), 0};
   }
@@ -140,34 +144,67 @@ void Interpreter::bind(Instruction& ins, const int64_t* iterations) {
 }
 
 // Runs all phases; false if a task reported a failure.
-bool Interpreter::call(const Instruction& ins, RunFailure& failure) {
-  const Plan& plan = ins.plan;
+bool Interpreter::call(Instruction& ins, RunFailure& failure) {
+  char* const kept = ins.plan.kept > 0 ? keep(ins) : nullptr;
   Report report{};
-  for (int phase = 0; phase < plan.phases; ++phase) {
-    Job job{ins.kernel,        &ins.call, {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report},
-            plan.tasks[phase], 1,         scratch_.data(),
-            scratch_stride_};
-    if (job.tasks == 0) continue;
-
-    const double grain = static_cast<double>(std::max<int64_t>(plan.grain, 1));
-    const auto tasks = static_cast<double>(job.tasks);
-    if (pool_.threads() == 1 || job.tasks == 1 || tasks * grain < kSerial) {
-      job.stride = job.tasks;
-      job.run_unit(0, 0);
-    } else {
-      // Units are no smaller than is worth handing out, yet several for each thread.
-      const double worth = std::min(kUnit / grain, tasks / (4 * pool_.threads()));
-      job.stride = std::max<int64_t>({1, static_cast<int64_t>(worth), (job.tasks + kMaxUnits - 1) / kMaxUnits});
-      const auto units = static_cast<uint32_t>((job.tasks + job.stride - 1) / job.stride);
-      pool_.run(
-          units,
-          [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); },
-          &job, wakes_);
-    }
-  }
+  for (int phase = 0; phase < ins.plan.phases; ++phase) run_phase(ins, phase, ins.plan.tasks[phase], kept, report);
   failure.value = report.value;
   failure.limit = report.limit;
   return report.failure == Failure::none;
+}
+
+void Interpreter::run_phase(const Instruction& ins, int phase, int64_t tasks, char* kept, Report& report) {
+  if (tasks == 0) return;
+  const Plan& plan = ins.plan;
+  const Work work = {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report, kept};
+  Job job{ins.kernel, &ins.call, work, tasks, 1, scratch_.data(), scratch_stride_};
+  const double grain = static_cast<double>(std::max<int64_t>(plan.grain, 1));
+  const auto count = static_cast<double>(tasks);
+  if (pool_.threads() == 1 || tasks == 1 || count * grain < kSerial) {
+    job.stride = tasks;
+    job.run_unit(0, 0);
+    return;
+  }
+  // Units are no smaller than is worth handing out, yet several for each thread.
+  const double worth = std::min(kUnit / grain, count / (4 * pool_.threads()));
+  job.stride = std::max<int64_t>({1, static_cast<int64_t>(worth), (tasks + kMaxUnits - 1) / kMaxUnits});
+  const auto units = static_cast<uint32_t>((tasks + job.stride - 1) / job.stride);
+  pool_.run(
+      units, [](void* context, uint32_t unit, int thread) { static_cast<const Job*>(context)->run_unit(unit, thread); },
+      &job, wakes_);
+}
+
+// What the kernel has kept of an input that is as it was the last time; null where that has yet to show. An input that
+// changes from run to run, as weights in training, costs nothing but the look at its stamp.
+char* Interpreter::keep(Instruction& ins) {
+  const Place& place = ins.places[static_cast<size_t>(ins.call.output_count + ins.plan.kept_input)];
+  const uint64_t stamp = stamps_[static_cast<size_t>(place.buffer)];
+  const bool moves = std::any_of(place.steps, place.steps + ins.depth, [](int64_t step) { return step != 0; });
+  if (stamp == 0 || moves) return nullptr;
+  if (ins.kept_stamp == stamp) return ins.kept->data();
+  ins.kept_stamp = 0;
+  if (ins.seen_stamp != stamp) {
+    ins.seen_stamp = stamp;
+    ins.kept.reset();
+    return nullptr;
+  }
+  const Plan& plan = ins.plan;
+  const View& input = ins.call.inputs[plan.kept_input];
+  std::vector<int64_t> key = {static_cast<int64_t>(stamp), place.offset, static_cast<int64_t>(plan.kept),
+                              plan.kept_layout};
+  key.insert(key.end(), input.shape, input.shape + input.rank);
+  key.insert(key.end(), input.strides, input.strides + input.rank);
+  ins.kept = kept_[key].lock();
+  if (ins.kept == nullptr) {
+    ins.kept = KeptBlock::take(plan.kept);
+    if (ins.kept == nullptr) return nullptr;
+    Report report{};
+    run_phase(ins, kKeep, plan.keep_tasks, ins.kept->data(), report);
+    for (auto it = kept_.begin(); it != kept_.end();) it = it->second.expired() ? kept_.erase(it) : std::next(it);
+    kept_[std::move(key)] = ins.kept;
+  }
+  ins.kept_stamp = stamp;
+  return ins.kept->data();
 }
 
 }  // namespace nabla

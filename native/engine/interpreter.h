@@ -3,6 +3,7 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -48,13 +49,18 @@ class Interpreter {
   std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled,
                                  std::vector<Timing>* timings);
   void bind(Instruction& instruction, const int64_t* iterations);
-  bool call(const Instruction& instruction, RunFailure& failure);
+  bool call(Instruction& instruction, RunFailure& failure);
+  void run_phase(const Instruction& instruction, int phase, int64_t tasks, char* kept, Report& report);
+  char* keep(Instruction& instruction);
 
   Pool pool_;
   Block arena_, workspace_, scratch_, saved_;
   size_t scratch_stride_ = 0;
-  bool wakes_ = true;         // whether threads that sleep are worth waking for this program
-  std::vector<char*> bases_;  // of the buffers
+  bool wakes_ = true;             // whether threads that sleep are worth waking for this program
+  std::vector<char*> bases_;      // of the buffers
+  std::vector<uint64_t> stamps_;  // of the buffers that are inputs; 0 for others
+  // What instructions keep, by what it was computed from and how it lies, so that they can share it.
+  std::map<std::vector<int64_t>, std::weak_ptr<KeptBlock>> kept_;
 };
 
 }  // namespace nabla

@@ -186,6 +186,32 @@ BlockPool& storage_pool() {
   return pool;
 }
 
+namespace {
+const size_t kept_budget = std::min(size_t(256) << 20, physical_memory() / 8);
+std::atomic<size_t> kept_total{0};
+}  // namespace
+
+std::shared_ptr<KeptBlock> KeptBlock::take(size_t bytes) {
+  if (kept_total.load() + bytes > kept_budget) return nullptr;
+  try {
+    return std::make_shared<KeptBlock>(storage_pool().take(bytes));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+KeptBlock::KeptBlock(Block block) : block_(std::move(block)) { kept_total += block_.bytes(); }
+
+KeptBlock::~KeptBlock() {
+  kept_total -= block_.bytes();
+  storage_pool().give(std::move(block_));
+}
+
+uint64_t Storage::next_stamp() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 Storage::Storage(size_t bytes) : bytes_(bytes), block_(storage_pool().take(bytes)) {}
 Storage::~Storage() { storage_pool().give(std::move(block_)); }
 

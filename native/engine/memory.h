@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -89,6 +90,9 @@ class Storage {
 
   // Queued runs that will write here; while there are any, neither bytes nor failure may be looked at from outside.
   std::atomic<uint32_t> writers{0};
+  // A number that no other contents have had, anywhere in the process: changes whenever these are written.
+  uint64_t stamp = next_stamp();
+  void restamp() { stamp = next_stamp(); }
   // Set by a run that should have written this and failed.
   std::optional<RunFailure> failure;
   // The last run this was handed to and whether it writes here; used by the submitting thread alone.
@@ -96,9 +100,26 @@ class Storage {
   bool last_use_writes = false;
 
  private:
+  static uint64_t next_stamp();
+
   size_t bytes_;
   Block block_;
   std::atomic<uint32_t> references_{1};
+};
+
+// Memory for what kernels keep between runs: taken from the pool of storages within a budget, given back at the end.
+class KeptBlock {
+ public:
+  static std::shared_ptr<KeptBlock> take(size_t bytes);  // null if the budget or the memory is spent
+  explicit KeptBlock(Block block);
+  KeptBlock(const KeptBlock&) = delete;
+  KeptBlock& operator=(const KeptBlock&) = delete;
+  ~KeptBlock();
+
+  char* data() const { return block_.data(); }
+
+ private:
+  Block block_;
 };
 
 // A counted reference to a storage.

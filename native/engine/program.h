@@ -56,6 +56,9 @@ struct Instruction {
   std::vector<TileStep> steps;
   std::vector<int32_t> stores;
   Block state;
+  // What the kernel keeps, the stamp of the input that it is of (0: of none), and the stamp that the input had last.
+  std::shared_ptr<KeptBlock> kept;
+  uint64_t kept_stamp = 0, seen_stamp = 0;
 };
 
 class Program {

@@ -164,11 +164,16 @@ Cut cut_of(const Job& job, const Call& call) {
   const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
   const int64_t k_blocks = ceil_div(cut.k, cut.depth);
   cut.packs_ahead = cut.k > 0 && !is_read_in_place && tasks() > copies_of_b * cut.col_blocks;
-  if (cut.packs_ahead) {
-    cut.pack_cols = smaller(kPackStrips * nr, cut.cols);
-    cut.pack_tasks = copies_of_b * k_blocks * ceil_div(cut.n, cut.pack_cols);
-    cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
+  cut.pack_cols = smaller(kPackStrips * nr, cut.cols);
+  cut.pack_tasks = copies_of_b * k_blocks * ceil_div(cut.n, cut.pack_cols);
+  cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
+  // Rows of A that are thin read B from memory, packed or not; B is no input where the kernel's own tasks write it.
+  const bool is_own = cut.swapped && job.own_tasks > 0;
+  if (cut.k > 0 && cut.m > kThin && job.parts == 1 && !is_own) {
+    cut.kept_bytes = cut.packed_bytes;
+    cut.keep_tasks = cut.pack_tasks;
   }
+  if (!cut.packs_ahead) cut.pack_tasks = 0, cut.packed_bytes = 0;
   if (cut.splits > 1) cut.partial_bytes = aligned(static_cast<size_t>(cut.splits * job.output_size) * sizeof(T));
   cut.multiply_tasks = tasks() * cut.splits;
   cut.finishes_inline = call.tile && job.is_contiguous && cut.splits == 1 &&
@@ -206,7 +211,8 @@ class Task {
     a_ = static_cast<const T*>(cut.swapped ? operands.b : operands.a);
     b_ = static_cast<const T*>(cut.swapped ? operands.a : operands.b);
     c_ = static_cast<T*>(operands.c);
-    packed_ = reinterpret_cast<T*>(work.workspace + job.own_bytes);
+    packed_ = reinterpret_cast<T*>(work.kept != nullptr ? work.kept : work.workspace + job.own_bytes);
+    is_packed_ = cut.packs_ahead || work.kept != nullptr;
     partials_ = reinterpret_cast<T*>(work.workspace + job.own_bytes + cut.packed_bytes);
     a_strips_ = reinterpret_cast<T*>(work.scratch);
     b_strips_ = a_strips_ + a_elements<T>(cut);
@@ -253,7 +259,7 @@ class Task {
     int64_t* strip_rows = b_sum + cut_.depth;
     const bool packs = packs_a<T>(x_, cut_);
     if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
-    const bool reads_b_in_place = !cut_.packs_ahead && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
+    const bool reads_b_in_place = !is_packed_ && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
                                   (cut_.m <= kFewRows * mr || k_ * n_ <= kResident) && k_ > 0;
     // Where columns are neighbours in memory several strips are packed at once, along with it.
     const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
@@ -273,7 +279,7 @@ class Task {
         }
         fill_offsets(axis(depth, mr), 0, depth, a_sum);
       }
-      if (!cut_.packs_ahead) fill_offsets(x_.b_sum, k0, depth, b_sum);
+      if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum);
       for (int64_t j = 0, width; j < cols; j += width) {
         const bool is_wide = is_thin && cols - j >= kWide<T>;
         width = smaller(is_wide ? kWide<T> : nr, cols - j);
@@ -281,7 +287,7 @@ class Task {
         const int64_t at = reads_b_in_place ? 0 : j % group;  // in place, only a rest of columns is packed, alone
         const T* strip = b_strips_ + at * depth;
         int64_t step = whole;
-        if (cut_.packs_ahead) {
+        if (is_packed_) {
           strip = packed_ + strip_offset(copy, k0, j0 + j, depth);
         } else if (reads_b_in_place && whole == width) {
           strip = b + b_cols[j] + b_sum[0];
@@ -354,6 +360,7 @@ class Task {
   const Work& work_;
   const T *a_, *b_;
   T *c_, *packed_, *partials_, *a_strips_, *b_strips_;
+  bool is_packed_;
   int64_t* offsets_;
   char* tile_scratch_;
   int64_t m_, n_, k_;
@@ -377,18 +384,24 @@ void contract_plan(const Job& job, const Call& call, Plan& plan) {
   plan.scratch = cut.scratch + (call.tile ? tile_scratch(call) : 0);
   plan.state = call.tile ? tile_state_size(call) : 0;
   plan.grain = static_cast<int64_t>(cut.nanoseconds);
+  plan.kept = cut.kept_bytes;
+  plan.keep_tasks = cut.keep_tasks;
+  plan.kept_input = cut.swapped ? 0 : 1;
+  plan.kept_layout = cut.depth;
 }
 
 void contract_prepare(const Call& call, void* state) { tile_prepare(call, 2, 1, state); }
 
 Place contract_place(const Job& job, const Cut& cut, const Work& work) {
   int phase = work.phase;
+  if (phase == kKeep) return {Step::pack, work.task, 0};
   const bool apart = packs_apart(job, cut);
   if (apart && phase-- == 0) return {Step::own, work.task, 0};
   const int64_t own_tasks = apart ? 0 : job.own_tasks;
   if (own_tasks + cut.pack_tasks > 0 && phase-- == 0) {
     if (work.task < own_tasks) return {Step::own, work.task, 0};
     const int64_t task = work.task - own_tasks;
+    if (work.kept != nullptr) return {Step::none, task, 0};
     return {Step::pack, task, task / (cut.pack_tasks / job.parts)};
   }
   if (phase == 0) return {Step::multiply, work.task, work.task / (cut.multiply_tasks / job.parts)};
@@ -398,6 +411,7 @@ Place contract_place(const Job& job, const Cut& cut, const Work& work) {
 void contract_run(const Job& job, const Cut& cut, const Place& place, const Contraction& part, const Operands& operands,
                   const Call& call, const Work& work) {
   const auto run = [&](auto task) {
+    if (place.step == Step::none) return;
     if (place.step == Step::pack) return task.pack();
     if (place.step == Step::multiply) return task.multiply();
     task.finish();

@@ -61,8 +61,9 @@ struct Cut {
   int64_t pack_cols;            // columns of B that a packing task takes
   bool packs_ahead;             // B is packed once, before, because several row blocks read it
   bool finishes_inline;         // a task runs the epilogue on what it has just written
-  int64_t pack_tasks, multiply_tasks, finish_tasks;
+  int64_t keep_tasks, pack_tasks, multiply_tasks, finish_tasks;
   size_t packed_bytes, partial_bytes;  // workspace: packed B, one image of the output for each split
+  size_t kept_bytes;                   // of packed B, where it may be kept
   size_t scratch;
   double nanoseconds;  // of a task
 };
@@ -71,8 +72,8 @@ Cut contract_cut(const Job&, const Call&);
 void contract_plan(const Job&, const Call&, Plan&);
 void contract_prepare(const Call&, void* state);
 
-// What a task of the engine is to do. `own` is the kernel's own business.
-enum class Step { own, pack, multiply, finish };
+// What a task of the engine is to do. `own` is the kernel's own business; `none` is what has been kept.
+enum class Step { none, own, pack, multiply, finish };
 struct Place {
   Step step;
   int64_t task;

@@ -501,6 +501,12 @@ void winograd_plan(Pass pass, const Conv& g, const Call& call, Plan& plan) {
   plan.workspace = static_cast<size_t>(workspace_floats(w)) * sizeof(float);
   plan.scratch = scratch_of(w, nullptr).bytes + (call.tile ? tile_scratch(call) : 0);
   plan.state = call.tile ? tile_state_size(call) : 0;
+  if (pass == Pass::forward && !w.tiles_first) {
+    plan.kept = plan.workspace;
+    plan.keep_tasks = plan.tasks[0];
+    plan.kept_input = 1;
+    plan.kept_layout = -1;
+  }
   plan.grain = static_cast<int64_t>(cost_of(w) / static_cast<double>(multiply_tasks(w)));
 }
 
@@ -508,9 +514,11 @@ void winograd_run(Pass pass, const Conv& g, const Call& call, const Work& work) 
   const Winograd w = winograd_of(pass, g);
   const float *a = reinterpret_cast<const float*>(call.inputs[0].data),
               *b = reinterpret_cast<const float*>(call.inputs[1].data);
-  float *result = reinterpret_cast<float*>(call.outputs[0].data), *shared = reinterpret_cast<float*>(work.workspace);
+  float* result = reinterpret_cast<float*>(call.outputs[0].data);
+  float* shared = reinterpret_cast<float*>(work.kept != nullptr ? work.kept : work.workspace);
+  if (work.phase == kKeep) return prepare(w, a, b, shared, work);
   const int phase = work.phase + (pass == Pass::filter_grad ? 1 : 0);
-  if (phase == 0) return prepare(w, a, b, shared, work);
+  if (phase == 0) return work.kept != nullptr ? void() : prepare(w, a, b, shared, work);
   if (phase == 1) {
     if (pass == Pass::filter_grad) return multiply_filter_grad(w, a, b, w.parts > 1 ? shared : result, work);
     if (w.tiles_first) return multiply_filters(w, shared, b, result, work);

@@ -90,8 +90,17 @@ struct Plan {
   size_t workspace;  // bytes shared by all tasks of one run of the instruction, kept between phases; 64-byte aligned
   size_t scratch;    // bytes private to a task while it runs; 64-byte aligned
   size_t state;      // bytes filled once by `prepare`, read-only afterwards
-  int64_t grain;     // estimated nanoseconds of a typical task: tiny instructions stay on one thread
+  // What the kernel could use again as long as one of its inputs stays the same, as packed weights: bytes (0: nothing),
+  // the tasks of phase kKeep that compute them from that input alone, its number, and what tells one arrangement of the
+  // same input by the same kernel from another.
+  size_t kept;
+  int64_t keep_tasks;
+  int kept_input;
+  int64_t kept_layout;
+  int64_t grain;  // estimated nanoseconds of a typical task: tiny instructions stay on one thread
 };
+
+constexpr int kKeep = -1;  // the phase before the first, run only where its input has stopped changing
 
 enum class Failure : int { none = 0, index = 1 };
 
@@ -103,6 +112,7 @@ struct Work {
   char* scratch;
   const void* state;
   struct Report* report;
+  char* kept;  // what phase kKeep computed; null where it did not run
 };
 
 // Where a task reports that its data is bad: the run stops after the instruction. At most one task of an instruction

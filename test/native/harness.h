@@ -178,7 +178,7 @@ inline Outcome run(const Kernel& kernel, const Ask& ask, bool backwards = false)
     for (int64_t i = 0; i < plan.tasks[phase]; ++i) {
       std::memset(scratch.data(), 0xA5, scratch.bytes());
       const int64_t task = backwards ? plan.tasks[phase] - 1 - i : i;
-      kernel.run(call, {phase, task, workspace.data(), scratch.data(), state.data(), &report});
+      kernel.run(call, {phase, task, workspace.data(), scratch.data(), state.data(), &report, nullptr});
     }
   }
   EXPECT_TRUE(workspace.intact()) << kernel.name << ": workspace overrun";

@@ -201,6 +201,39 @@ TEST(Interpreter, MemoryGoesBackAndComesAgain) {
   }
 }
 
+// c = a·b again and again: b packed once it has stood still, packed anew or not at all when it has changed.
+TEST(Interpreter, KeepsPackedInputsUntilTheyChange) {
+  const double m = 30, k = 70, n = 90;
+  ProgramSpec product, change;
+  product.buffers = {{kInput, kF32, m * k, 0}, {kInput, kF32, k * n, 1}, {kOutput, kF32, m * n, 2}};
+  product.instructions = {{"gemm", {whole(2, {1, m, n})}, {whole(0, {1, m, k}), whole(1, {1, k, n})}}};
+  change.buffers = {{kState, kF32, k * n, 0}};
+  change.instructions = {binary("add", whole(0, {k * n}), whole(0, {k * n}), whole(0, {k * n}))};
+  Random random(3);
+  const StorageRef a = storage_of(random.values<float>(2100)), b = storage_of(random.values<float>(6300)),
+                   c = storage_of(Floats(2700));
+  const size_t lent = storage_pool().lent();
+  {
+    const auto program = make(product), twin = make(product), doubling = make(change);
+    Interpreter interpreter(1);
+    Floats expected;
+    for (int round = 0; round < 6; ++round) {
+      for (const auto& each : {program, twin}) {
+        ASSERT_FALSE(run(interpreter, *each, list(share(a), share(b), share(c))));
+        if (expected.empty()) expected = values_of<float>(c);
+        ASSERT_EQ(values_of<float>(c), expected) << round;
+      }
+      // From the second time on, one copy for both; none when the input has just changed.
+      EXPECT_EQ(storage_pool().lent() > lent, round == 1 || round == 2 || round == 5) << round;
+      EXPECT_LT(storage_pool().lent(), lent + 2 * 6300 * sizeof(float)) << round;
+      if (round != 2 && round != 3) continue;
+      ASSERT_FALSE(run(interpreter, *doubling, list(share(b))));
+      for (float& v : expected) v *= 2;
+    }
+  }
+  EXPECT_EQ(storage_pool().lent(), lent);
+}
+
 class EveryThreadCount : public testing::TestWithParam<const KernelSet*> {
  protected:
   // The last external buffer of `spec` is compared; the others are filled with random numbers.
