@@ -19,8 +19,10 @@ const published = [...Object.values(exports).map((entry) => entry.default), ...O
 
 /** Modules that are late. They export functions and classes that nobody extends; their files in dist/ lie where they do in lib/. */
 const late = [
+  "compile/print",
   "dashboard/index",
   "data/cifar",
+  "data/collate",
   "data/image-folder",
   "data/mnist",
   "data/readers",
@@ -39,6 +41,8 @@ const late = [
   "train/cache-activations",
   "train/checkpoint",
   "train/early-stopping",
+  "train/evaluate",
+  "train/fit",
   "train/loggers",
   "train/progress",
   "train/trials",
