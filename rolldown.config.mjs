@@ -17,7 +17,7 @@ const published = [...Object.values(exports).map((entry) => entry.default), ...O
   (file) => /^(?:\.\/)?dist\/(.+)\.js$/.exec(file ?? "")?.[1] ?? [],
 );
 
-/** Modules that are late. They export functions and classes that nobody extends; their files in dist/ lie where they do in lib/. */
+/** Modules that are late. They export functions and classes; their files in dist/ lie where they do in lib/. */
 const late = [
   "compile/print",
   "dashboard/index",
@@ -83,10 +83,10 @@ function standIn(name) {
   const parts = names.map(([what, kind]) =>
     kind === "function"
       ? `export const ${what} = (...args) => late().${what}(...args);`
-      : `export class ${what} {
-        constructor(...args) { return new (late().${what})(...args); }
-        static [Symbol.hasInstance](value) { return value instanceof late().${what}; }
-      }`,
+      : `export const ${what} = new Proxy(function () {}, {
+        construct: (_, args, target) => Reflect.construct(late().${what}, args, target),
+        get: (_, name) => late().${what}[name],
+      });`,
   );
   return [
     `import { createRequire } from "node:module";`,

@@ -54,17 +54,20 @@ it("what is late works and shares the state of the rest", () => {
     import { DataError, data } from "./index.js";
     const loss = losses.mse(tensor([1, 2]), tensor([2, 4]));
     const model = nn.linear(2, 1);
+    class Mine extends debug.NumericsError { extra = 1; }
+    const mine = new Mine("mine");
     let thrown;
     try { losses.mse(tensor([1, 2]), tensor([1, 2, 3])); } catch (error) { thrown = error; }
     const numerics = await debug.checkNumerics((x) => x.log())(tensor([0])).catch((error) => error instanceof debug.NumericsError);
     const missing = await data.csv("nowhere.csv").read().catch((error) => error instanceof DataError);
     console.log(JSON.stringify({
-      loss: await loss.item(), isShapeError: thrown instanceof ShapeError, numerics, missing, device: getDevice(),
+      mine: [mine instanceof debug.NumericsError, mine instanceof Mine, mine.code, mine.extra], loss: await loss.item(), isShapeError: thrown instanceof ShapeError, numerics, missing, device: getDevice(),
       f: metrics.fMeasure(1, 0.5).toFixed(3), problems: diagnose({ train: 1, dev: 9 }).problems, png: plot.encodePng({ width: 1, height: 1, channels: 1, pixels: new Uint8Array(1) })[1],
       verdict: (await checkGradients(model, tensor([[1, 2]]), { loss: (x) => losses.mse(model.forward(x), [[1]]) })).verdict,
     }));`;
   for (const device of ["cpu", "reference"]) {
     expect(run(code, { NABLA_DEVICE: device })).toMatchObject({
+      mine: [true, true, "ERR_NUMERICS", 1],
       loss: 2.5,
       isShapeError: true,
       numerics: true,
