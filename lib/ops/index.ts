@@ -93,7 +93,7 @@ export {
   where,
 } from "./elementwise.js";
 export { matmul } from "./linear.js";
-export { layerNorm, moments, type NormOptions, rmsNorm, standardize } from "./norm.js";
-export { argmax, argmin, expand, logSumExp, max, mean, min, type ReduceOptions, sum, variance } from "./reduce.js";
+export { layerNorm, moments, type NormOptions, rmsNorm, standardize, variance } from "./norm.js";
+export { argmax, argmin, expand, logSumExp, max, mean, min, type ReduceOptions, sum } from "./reduce.js";
 export { crossEntropyRows, gather, logSoftmax, oneHot, softmax } from "./rows.js";
 export { at, concat, expandDims, flatten, flip, pad, permute, reshape, slice, squeeze, stack, transpose } from "./views.js";

@@ -79,6 +79,14 @@ export function moments(value: TensorLike, options: ReduceOptions = {}): { mean:
   return { mean: reshape(center, shape), variance: reshape(spreads, shape) };
 }
 
+/** Mean squared distance from the mean; `correction` 1 divides by n − 1 (default 0). */
+export function variance(value: TensorLike, { correction = 0, ...options }: ReduceOptions & { correction?: number } = {}): Tensor {
+  const x = floating("variance", value);
+  const count = normalizeAxes("variance", options.axis, x.shape).reduce((n, axis) => n * x.shape[axis], 1);
+  const { variance: biased } = moments(x, options);
+  return correction === 0 ? biased : mul(biased, constant(count / (count - correction), x.dtype));
+}
+
 /** (x − mean) · scale; mean and scale are of one shape, which broadcasts against x. */
 const scaledOp = defineOp({
   name: "standardize",

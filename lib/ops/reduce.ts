@@ -4,7 +4,7 @@ import { checkShape, format, normalizeAxes, normalizeAxis, type Shape, sameShape
 import { defineOp, type Lowered, node, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
 import { asTensor, constant, floating, show, type TensorLike } from "./convert.js";
-import { abs, add, cast, div, eq, exp, log, mul, square, stopGradient, sub, where } from "./elementwise.js";
+import { abs, add, cast, div, eq, exp, log, mul, stopGradient, sub, where } from "./elementwise.js";
 import { reshape } from "./views.js";
 
 const expandOp = defineOp({
@@ -135,14 +135,6 @@ export function mean(value: TensorLike, options: ReduceOptions = {}): Tensor {
   const count = normalizeAxes("mean", options.axis, x.shape).reduce((n, axis) => n * x.shape[axis], 1);
   const total = sum(x, options);
   return div(total, constant(count, total.dtype));
-}
-
-/** Mean squared distance from the mean; `correction` 1 divides by n − 1 (default 0). */
-export function variance(value: TensorLike, options: ReduceOptions & { correction?: number } = {}): Tensor {
-  const x = floating("variance", value);
-  const count = normalizeAxes("variance", options.axis, x.shape).reduce((n, axis) => n * x.shape[axis], 1);
-  const total = sum(square(sub(x, mean(x, { ...options, keepDims: true }))), options);
-  return div(total, constant(count - (options.correction ?? 0), x.dtype));
 }
 
 /** log Σ exp x over axes, shifted by the maximum, if that is finite, so that it cannot overflow. */

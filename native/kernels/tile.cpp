@@ -16,7 +16,7 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int kNone = -1;
-constexpr int64_t kLongRow = 128;  // rows from this length on are worth cutting tiles at their ends
+constexpr int64_t kLongRow = 128;      // rows from this length on are worth cutting tiles at their ends
 constexpr int64_t kFetched = 1 << 18;  // elements from which on `tile_eval` fetches operands ahead
 
 // How an operand is brought into a register.
