@@ -66,8 +66,7 @@ const update = (/** @type {(parameters: any[]) => any} */ make) => (kernel) => {
     args: [randn([count])],
     f(g) {
       assignAll(
-        optimizer.update(
-          optimizer.slots[0],
+        optimizer.slots[0].update(
           g,
           library.uniform(() => optimizer.lr),
         ),

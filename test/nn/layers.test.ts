@@ -1,5 +1,5 @@
 /** Layers give PyTorch's numbers, forward and backward; and refuse what does not fit. */
-import { gradients, nn, type Tensor, tensor, type Variable, zeros } from "nabla";
+import { conv2d, gradients, nn, randn, type Tensor, tensor, type Variable, zeros } from "nabla";
 import { describe, expect, it } from "vitest";
 import { eachDevice } from "../devices.js";
 import { expectGolden, type GoldenArray, golden, toTensor } from "../golden/read.js";
@@ -40,6 +40,26 @@ eachDevice("layers", () => {
     const [gx, ...rest] = gradients(cost, [x, ...parameters]);
     await expectGolden(gx, sample.gx);
     for (const [i, g] of rest.entries()) await expectGolden(g, sample.gradients[i]);
+  });
+
+  it("conv2d sums term by term where it is asked to, gradients included", async () => {
+    const [x, gy] = [randn([2, 12, 12, 32], { seed: 1 }), randn([2, 12, 12, 32], { seed: 2 })];
+    const results = ["direct", "auto"].map((algorithm) => {
+      const layer = nn.conv2d(32, 32, { kernel: 3, padding: "same", bias: false, algorithm: algorithm as "direct" | "auto" });
+      layer.weight.assign(randn([3, 3, 32, 32], { seed: 3 }));
+      const y = layer.forward(x);
+      return [y, ...gradients(y.mul(gy).sum(), [x, layer.weight])];
+    });
+    const exact = [x, gy, randn([3, 3, 32, 32], { seed: 3 })].map((value) => value.cast("f64"));
+    const y = conv2d(exact[0], exact[2], { padding: "same" });
+    const expected = [y, ...gradients(y.mul(exact[1]).sum(), [exact[0], exact[2]])];
+    for (const [i, values] of expected.entries()) {
+      const size = await values.square().mean().sqrt().item();
+      for (const [k, bound] of [1e-5, 5e-5].entries()) {
+        const error = results[k][i].cast("f64").sub(values).abs().max().div(size);
+        expect(await error.item(), `result ${i}, ${["direct", "auto"][k]}`).toBeLessThan(bound);
+      }
+    }
   });
 
   it("that only rearrange", async () => {

@@ -307,7 +307,7 @@ export const table = {
     refuses: [
       badShape(f32(4, 4, 2), f32(3, 3, 2, 1)), badShape(f32(1, 4, 4, 2), f32(3, 3, 3, 1)), badShape(f32(1, 2, 2, 2), f32(3, 3, 2, 1)),
       badShape(f32(1, 4, 4, 2), f32(3, 3, 1, 3), { groups: 2 }), badValue(f32(1, 4, 4, 2), f32(3, 3, 2, 1), { stride: 0 }),
-      badDType(f32(1, 4, 4, 2), f64(3, 3, 2, 1)),
+      badDType(f32(1, 4, 4, 2), f64(3, 3, 2, 1)), badValue(f32(1, 4, 4, 2), f32(3, 3, 2, 1), { algorithm: "fft" }),
     ],
   },
   maxPool2d: pooling(distinct, undefined, { known: [gives([[[[nan]]]], [[[[1], [nan]], [[3], [2]]]], 2)] }),
