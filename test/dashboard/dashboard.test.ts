@@ -110,7 +110,7 @@ it.runIf(hasBrowser)("shows curves, speed, memory, weights and errors in a brows
       expect(await browser.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true); // it fits a phone
       await press("resume");
       await browser.until(`document.querySelector("#now").textContent.includes("running")`);
-      expect(steps).toBeGreaterThan(paused);
+      await expect.poll(() => steps, { timeout: 20000 }).toBeGreaterThan(paused);
       await press("stop");
       await browser.until(`document.body.classList.contains("ended")`);
     } finally {
