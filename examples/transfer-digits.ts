@@ -70,7 +70,7 @@ await fit(old, (await five(train.take(options.limit), 0)).cache(), {
 console.log(`digits 0 to 4: ${percent((await evaluate(old, await five(test.take(options.limit), 0), measure)).accuracy)}`);
 
 const head = nn.linear(64, 5);
-const features = await cacheActivations(learnt.freeze(), train2, { folder: options.file("activations") });
+const features = (await cacheActivations(learnt.freeze(), train2, { folder: options.file("activations") })).cache();
 const headOnly = await fit(head, features, {
   ...measure,
   optimizer: optim.adam(head.parameters(), { lr: 5e-3 }),

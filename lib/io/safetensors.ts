@@ -50,24 +50,47 @@ const forbiddenKey = "__proto__";
  * @throws {FormatError} if the file is truncated or its header is not true of its bytes.
  */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
-  const { header, data } = splitHeader(bytes);
+  const { arrays, metadata } = parseSafetensorsHead(bytes.subarray(0, safetensorsHeadSize(bytes, bytes.length)), bytes.length);
+  const windows = [...arrays].map(([name, { dtype, shape, begin, end }]): [string, RawTensor] => {
+    return [name, { dtype, shape, data: bytes.subarray(begin, end) }];
+  });
+  return { tensors: new Map(windows), metadata };
+}
+
+/** Where the bytes of an array lie, counted from the beginning of the file. */
+export interface ArrayPlace extends ArrayLayout {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * What a file of `size` bytes holds, and where, by its head alone: all that stands before the data ({@link safetensorsHeadSize}).
+ *
+ * @throws {FormatError} if the head is not true of a file of this size.
+ */
+export function parseSafetensorsHead(
+  head: Uint8Array,
+  size: number,
+): { readonly arrays: Map<string, ArrayPlace>; readonly metadata: Record<string, string> } {
+  const header = parseHeader(head.subarray(prefixBytes));
   const metadata = Object.hasOwn(header, metadataKey) ? parseMetadata(header[metadataKey]) : {};
+  const available = size - head.length;
   const entries = Object.entries(header)
     .filter(([name]) => name !== metadataKey)
-    .map(([name, entry]) => parseEntry(name, entry, data.length))
+    .map(([name, entry]) => parseEntry(name, entry, available))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
 
   let covered = 0;
-  const tensors = new Map<string, RawTensor>();
+  const arrays = new Map<string, ArrayPlace>();
   for (const { name, dtype, shape, begin, end } of entries) {
     if (begin < covered)
       fail(`the data of ${quote(name)} start at byte ${begin}, inside those of the tensor before, which end at ${covered}`);
     if (begin > covered) fail(`bytes ${covered} to ${begin} of the data belong to no tensor`);
-    tensors.set(name, { dtype, shape, data: data.subarray(begin, end) });
+    arrays.set(name, { dtype, shape, begin: head.length + begin, end: head.length + end });
     covered = end;
   }
-  if (covered !== data.length) fail(`the tensors end at byte ${covered} but the data at ${data.length}: the file has bytes too many`);
-  return { tensors, metadata };
+  if (covered !== available) fail(`the tensors end at byte ${covered} but the data at ${available}: the file has bytes too many`);
+  return { arrays, metadata };
 }
 
 function fail(problem: string, cause?: unknown): never {
@@ -79,15 +102,19 @@ function quote(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}…` : name);
 }
 
-function splitHeader(bytes: Uint8Array): { header: Record<string, unknown>; data: Uint8Array } {
-  if (bytes.length < prefixBytes) fail(`the file has ${bytes.length} bytes; the length of its header alone takes ${prefixBytes}`);
-  const length = new DataView(bytes.buffer, bytes.byteOffset, prefixBytes).getBigUint64(0, true);
-  const available = bytes.length - prefixBytes;
+/**
+ * Number of bytes before the data, by the first eight of a file of `size` bytes.
+ *
+ * @throws {FormatError} if the file cannot hold as many.
+ */
+export function safetensorsHeadSize(start: Uint8Array, size: number): number {
+  if (size < prefixBytes) fail(`the file has ${size} bytes; the length of its header alone takes ${prefixBytes}`);
+  const length = new DataView(start.buffer, start.byteOffset, prefixBytes).getBigUint64(0, true);
+  const available = size - prefixBytes;
   if (length > available)
     fail(`the header claims ${length} bytes but ${available} are left: the file is truncated, or no safetensors file`);
   if (length > maxHeaderBytes) fail(`the header has ${length} bytes; at most ${maxHeaderBytes} are allowed`);
-  const end = prefixBytes + Number(length);
-  return { header: parseHeader(bytes.subarray(prefixBytes, end)), data: bytes.subarray(end) };
+  return prefixBytes + Number(length);
 }
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {

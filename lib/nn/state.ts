@@ -53,7 +53,8 @@ export function assignState(
   );
 }
 
-function checkState(
+/** What {@link assignState} throws, and nothing else. */
+export function checkState(
   { op, file }: Origin,
   targets: ReadonlyMap<string, Variable>,
   given: ReadonlyMap<string, Tensor | HostArray>,

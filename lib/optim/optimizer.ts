@@ -222,12 +222,15 @@ export class Optimizer {
       if (!Number.isSafeInteger(n) || n < 0) throw new ValueError(`${op}: ${n} is no number of steps`, { op, inputs: [n] });
     }
     checkNumber(op, "lrScale", lrScale);
-    for (const slot of this.slots) if (`${slot.key}.${accumulated}` in tensors) slot.kept(accumulated);
+    const sumOf = (slot: Slot) => `${slot.key}.${accumulated}`;
+    const begun = this.slots.flatMap((slot) =>
+      sumOf(slot) in tensors && !slot.accumulates ? [[slot, slot.made(accumulated)] as const] : [],
+    );
     const given = new Map(Object.entries(tensors));
     for (const slot of this.slots) {
       const isFresh = !counts.has(slot.key);
       for (const [name, value] of slot.fresh()) {
-        if (!given.has(name) && (isFresh || name === `${slot.key}.${accumulated}`)) given.set(name, value);
+        if (!given.has(name) && (isFresh || name === sumOf(slot))) given.set(name, value);
       }
     }
     const loaded = () => {
@@ -235,8 +238,10 @@ export class Optimizer {
       this.microSteps.count = microStep;
       this.lrScale = lrScale;
       for (const { key, updates } of this.slots) updates.count = counts.get(key) ?? 0;
+      for (const [slot, sum] of begun) slot.keep(accumulated, sum);
     };
-    return { targets: new Map(this.slots.flatMap((slot) => slot.named())), given, loaded };
+    const sums = begun.map(([slot, sum]): [string, Variable] => [sumOf(slot), sum]);
+    return { targets: new Map([...this.slots.flatMap((slot) => slot.named()), ...sums]), given, loaded };
   }
 }
 

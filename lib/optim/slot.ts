@@ -46,13 +46,19 @@ export class Slot {
 
   /** A variable of the parameter's shape that is kept for it, made when it is first asked for. */
   kept(name: string): Variable {
-    const { shape, dtype } = this.target;
-    let found = this.variables.get(name);
-    if (found === undefined) {
-      found = variable(full(shape, this.initial[name] ?? 0, { dtype }), { name: `${this.key}.${name}`, trainable: false });
-      this.variables.set(name, found);
-    }
+    const found = this.variables.get(name) ?? this.made(name);
+    this.keep(name, found);
     return found;
+  }
+
+  /** One that is not kept yet. */
+  made(name: string): Variable {
+    const { shape, dtype } = this.target;
+    return variable(full(shape, this.initial[name] ?? 0, { dtype }), { name: `${this.key}.${name}`, trainable: false });
+  }
+
+  keep(name: string, made: Variable): void {
+    this.variables.set(name, made);
   }
 
   /** Whether a sum of gradients has been begun, perhaps by a function that no longer runs; then it holds zeros. */

@@ -1,13 +1,14 @@
 /** Activations of the frozen part of a model, computed once and kept on disk: training the rest then costs only the rest. */
 import { createHash, type Hash } from "node:crypto";
-import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { ValueError } from "../base/errors.js";
-import { ArrayDataset, type Batch, DataLoader, type Dataset, type HostArray } from "../data/index.js";
-import { decodeElements, encodeElements, layoutSafetensors, parseSafetensors, writeFileAtomic } from "../io/index.js";
+import { type Batch, DataLoader, type Dataset, type HostArray } from "../data/index.js";
+import { encodeElements, layoutSafetensors, writeFileAtomic } from "../io/index.js";
 import type { Module } from "../nn/index.js";
 import { compile, type Tensor } from "../tensor/index.js";
+import { ArrayFile } from "./array-file.js";
 import { modeSwitch, runAhead, toTensor } from "./batches.js";
 
 export interface CacheActivationsOptions {
@@ -23,8 +24,9 @@ export interface CacheActivationsOptions {
 
 /**
  * The examples of `dataset` with x replaced by what `frozen` makes of it in evaluation mode; other fields stay. They are written, a batch at
- * a time, to a file named after hashes of the network, the data and the weights, and read from it into memory, now and the next time. When
- * the data have changed they are computed anew; when the weights have, the file of the weights before is removed.
+ * a time, to a file named after hashes of the network, the data and the weights, and read from it as they are asked for, now and the next
+ * time: they may be larger than memory; where they are not, `.cache()` keeps what was read. When the data have changed they are computed
+ * anew; when the weights have, the file of the weights before is removed.
  *
  * ```ts
  * const features = await cacheActivations(model.freeze().body, train, { folder: "runs/activations" });
@@ -52,7 +54,7 @@ export async function cacheActivations<B extends Batch & { readonly x: HostArray
   const place = await placeOf(frozen, dataKey ?? dataset, signal);
   const name = `${place}-${await hashOfWeights(frozen)}.safetensors`;
   const file = join(folder, name);
-  const kept = await read(file);
+  const kept = await ArrayFile.open(file);
   if (kept !== null) return kept as Dataset<Batch> as Dataset<B>;
 
   const evaluating = modeSwitch(frozen, false);
@@ -83,18 +85,7 @@ export async function cacheActivations<B extends Batch & { readonly x: HostArray
   });
   const superseded = (await readdir(folder)).filter((other) => other.startsWith(`${place}-`) && other !== name);
   await Promise.all(superseded.map((other) => rm(join(folder, other), { force: true })));
-  return (await read(file))! as Dataset<Batch> as Dataset<B>;
-}
-
-/** The examples in a file, or null if it is not there. */
-async function read(file: string): Promise<Dataset<Batch> | null> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
-    throw error;
-  });
-  if (bytes === null) return null;
-  const { tensors } = parseSafetensors(bytes);
-  return new ArrayDataset(Object.fromEntries([...tensors].map(([name, raw]) => [name, { ...decodeElements(raw), shape: raw.shape }])));
+  return (await ArrayFile.open(file))! as Dataset<Batch> as Dataset<B>;
 }
 
 const add = (hash: Hash, name: string, shape: readonly number[], { buffer, byteOffset, byteLength }: ArrayBufferView) =>

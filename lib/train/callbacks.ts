@@ -1,4 +1,5 @@
 /** What can be hung into a training: called as it goes, in the order given. */
+import { FormatError } from "../base/errors.js";
 import type { Module } from "../nn/index.js";
 import type { Optimizer } from "../optim/index.js";
 import type { Tensor } from "../tensor/index.js";
@@ -56,6 +57,31 @@ export interface Callback {
   onRest?(training: RestingTraining): void | Promise<void>;
   /** What must survive the process for the training to go on as if nothing had happened. */
   save?(): CallbackState;
-  /** Takes back what {@link save} gave, behind `onTrainBegin`. */
-  restore?(saved: CallbackState): void;
+  /**
+   * Looks at what {@link save} gave, behind `onTrainBegin`, and throws if it does not fit; the function that it returns takes it back. All
+   * callbacks look before anything changes.
+   */
+  restore?(saved: CallbackState, training: Pick<TrainingState, "model">): () => void;
 }
+
+/** What a callback's `save` gave as data, if each field is what it should be: a file is foreign. @throws FormatError */
+export function savedData<T extends object>(
+  op: string,
+  data: unknown,
+  fields: { readonly [Name in keyof T]: (value: unknown) => boolean },
+): T {
+  const wrong = Object.entries<(value: unknown) => boolean>(fields).find(
+    ([name, fits]) => !fits((data as Record<string, unknown> | null)?.[name]),
+  );
+  if (wrong === undefined) return data as T;
+  throw new FormatError(
+    `${op}: the checkpoint holds ${JSON.stringify(data)}, whose ${wrong[0]} is none; was it written by another version?`,
+    {
+      op,
+      inputs: [wrong[0]],
+    },
+  );
+}
+
+export const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+export const isScore = (value: unknown) => value === null || typeof value === "number";

@@ -7,7 +7,7 @@ import { assignState, type HostArray, type Loading, readState, writeState } from
 import type { Ema, Optimizer } from "../optim/index.js";
 import { getRandomState, type RandomState, setRandomState, type Tensor, tensor } from "../tensor/index.js";
 import type { MeansState } from "./batches.js";
-import type { Callback } from "./callbacks.js";
+import { type Callback, isCount, isScore, savedData } from "./callbacks.js";
 import type { EpochRecord, History } from "./history.js";
 import { type MonitorOptions, monitored } from "./monitor.js";
 
@@ -95,6 +95,9 @@ export async function readCheckpoint(folder: string, saved: Saved): Promise<Posi
   };
   const joined = <V>(maps: (loading: Loading) => ReadonlyMap<string, V>) =>
     new Map(Object.entries(loadings).flatMap(([part, loading]) => [...maps(loading)].map(([name, v]) => [`${part}/${name}`, v] as const)));
+  const restorations = record.callbacks.map(
+    (state, i) => state && saved.callbacks[i].restore?.({ data: state.data, tensors: tensors(`callback${i}`) }, saved),
+  );
   // All at once: where one of them does not fit, none of them changes.
   assignState(
     { op: "resume", file: path },
@@ -103,10 +106,8 @@ export async function readCheckpoint(folder: string, saved: Saved): Promise<Posi
     true,
   );
   for (const { loaded } of Object.values(loadings)) loaded();
+  for (const restore of restorations) restore?.();
   saved.history.epochs.push(...record.history);
-  record.callbacks.forEach((state, i) => {
-    if (state !== null) saved.callbacks[i].restore?.({ data: state.data, tensors: tensors(`callback${i}`) });
-  });
   setRandomState(record.random);
   return record.position;
 }
@@ -133,8 +134,30 @@ function parseRecord(path: string, text: string | undefined): TrainingRecord {
     return refuse("the record of the training is not JSON", cause);
   }
   if (record?.version !== 1) refuse(`the checkpoint has version ${record?.version}, but 1 is what can be read`);
+  const wrong = Object.entries(parts).find(([, fits]) => !fits(record));
+  if (wrong !== undefined) refuse(`${wrong[0]} of the training is none`);
   return record;
 }
+
+const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** What a record must hold beside what trainings of other settings are refused for. */
+const parts: Readonly<Record<string, (record: TrainingRecord) => boolean>> = {
+  config: ({ config }) => isObject(config) && Array.isArray(config.scores),
+  position: ({ position: at, config }) =>
+    isObject(at) &&
+    [at.epoch, at.batch, at.step, at.means?.seen].every(isCount) &&
+    at.epoch > 0 &&
+    typeof at.means.weight === "number" &&
+    Array.isArray(at.means.sums) &&
+    at.means.sums.length === (config.scores as unknown[]).length &&
+    typeof at.isStopped === "boolean",
+  random: ({ random }) => isCount(random?.seed) && isCount(random.counter),
+  optimizer: ({ optimizer }) => isObject(optimizer) && isObject(optimizer.steps),
+  ema: ({ ema }) => ema === null || isCount(ema?.updates),
+  history: ({ history }) => Array.isArray(history) && history.every((epoch) => isObject(epoch?.scores)),
+  callbacks: ({ callbacks }) => Array.isArray(callbacks) && callbacks.every((state) => state === null || isObject(state)),
+};
 
 /** Refuses a checkpoint of a training that would have gone on differently. */
 function checkConfig(path: string, record: TrainingRecord, { config, ema, callbacks }: Saved): void {
@@ -203,7 +226,10 @@ export function checkpoint(folder: string, { everySteps, everySeconds, monitor, 
     },
     save: () => ({ data: best?.best ?? null }),
     restore({ data }) {
-      if (best !== null) best.best = data as number | null;
+      const before = savedData<{ best: number | null }>("checkpoint", { best: data }, { best: isScore });
+      return () => {
+        if (best !== null) best.best = before.best;
+      };
     },
   };
 }

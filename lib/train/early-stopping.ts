@@ -1,7 +1,8 @@
 /** Callbacks that act when a score has stopped getting better: the end of the training, or a smaller learning rate. */
 import { ValueError } from "../base/errors.js";
+import { checkState } from "../nn/state.js";
 import type { Tensor } from "../tensor/index.js";
-import type { Callback } from "./callbacks.js";
+import { type Callback, isCount, isScore, savedData } from "./callbacks.js";
 import { checkPatience, type MonitorOptions, monitored } from "./monitor.js";
 
 export interface EarlyStoppingOptions extends MonitorOptions {
@@ -16,8 +17,9 @@ export interface EarlyStoppingOptions extends MonitorOptions {
  * @example earlyStopping({ monitor: "dev.accuracy", patience: 3, restoreBest: true })
  */
 export function earlyStopping({ patience = 0, restoreBest = false, ...how }: EarlyStoppingOptions = {}): Callback {
-  checkPatience("earlyStopping", patience);
-  const watch = monitored("earlyStopping", how);
+  const op = "earlyStopping";
+  checkPatience(op, patience);
+  const watch = monitored(op, how);
   let waited = 0;
   let weights: Readonly<Record<string, Tensor>> | null = null;
   return {
@@ -38,11 +40,19 @@ export function earlyStopping({ patience = 0, restoreBest = false, ...how }: Ear
       if (isDone && weights !== null) model.loadStateDict(weights);
     },
     save: () => ({ data: { best: watch.best, waited, hasWeights: weights !== null }, tensors: weights ?? {} }),
-    restore({ data, tensors = {} }) {
-      const { best, waited: before, hasWeights } = data as { best: number | null; waited: number; hasWeights: boolean };
-      watch.best = best;
-      waited = before;
-      weights = hasWeights ? tensors : null;
+    restore({ data, tensors = {} }, { model }) {
+      const before = savedData<{ best: number | null; waited: number; hasWeights: boolean }>(op, data, {
+        best: isScore,
+        waited: isCount,
+        hasWeights: (value) => typeof value === "boolean",
+      });
+      const targets = new Map(before.hasWeights ? [...model.namedParameters(), ...model.namedBuffers()] : []);
+      checkState({ op }, targets, new Map(Object.entries(tensors)), true);
+      return () => {
+        watch.best = before.best;
+        waited = before.waited;
+        weights = before.hasWeights ? tensors : null;
+      };
     },
   };
 }
@@ -92,10 +102,13 @@ export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback 
     },
     save: () => ({ data: { best: watch.best, waited, cooling } }),
     restore({ data }) {
-      const before = data as { best: number | null; waited: number; cooling: number };
-      watch.best = before.best;
-      waited = before.waited;
-      cooling = before.cooling;
+      const fields = { best: isScore, waited: isCount, cooling: isCount };
+      const before = savedData<{ best: number | null; waited: number; cooling: number }>(op, data, fields);
+      return () => {
+        watch.best = before.best;
+        waited = before.waited;
+        cooling = before.cooling;
+      };
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import type { ReadStream } from "node:tty";
 import { ValueError } from "../base/errors.js";
+import { savedData } from "../train/callbacks.js";
 import type { Callback } from "../train/index.js";
 
 export interface PandaOptions {
@@ -67,7 +68,8 @@ export function panda({ input = process.stdin, factor = 1.5 }: PandaOptions = {}
     },
     save: () => ({ data: changes }),
     restore({ data }) {
-      changes.splice(0, changes.length, ...(data as typeof changes));
+      const before = savedData<{ changes: typeof changes }>("panda", { changes: data }, { changes: Array.isArray });
+      return () => void changes.splice(0, changes.length, ...before.changes);
     },
   };
 }

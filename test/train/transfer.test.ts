@@ -1,5 +1,5 @@
 /** Transfer and multi-task learning: frozen parts stay what they are, their activations are kept on disk, unknown labels do not count. */
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, open, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -80,6 +80,28 @@ describe("cached activations", () => {
       expect([x.shape, x.dtype, Array.from(x.data)]).toEqual([[300, 16], "f32", expected]);
       expect(Array.from(y.data)).toEqual(Array.from(data.column("y")));
     }
+  });
+
+  it("stay on disk: rows in any order are read when they are asked for, labels without them", async () => {
+    const body = new Body().freeze();
+    const data = await quadrants(40);
+    const features = await cacheActivations(body, data, { folder });
+    const expected = await values(await predict(body, data));
+    const order = [7, 8, 9, 3, 39, 0, 0, 1];
+    const path = join(folder, (await readdir(folder))[0]);
+    const file = await open(path, "r+");
+    // Written behind its back: whoever had read the file before would not notice.
+    await file.write(Float32Array.of(42), 0, 4, (await file.stat()).size - 4 * 40 - 4 * 16);
+    await file.close();
+    const { x, y } = await features.get(order);
+    const rows = order.flatMap((i) => expected.slice(16 * i, 16 * (i + 1)));
+    expect(Array.from(x.data)).toEqual(rows.map((v, k) => (k === 4 * 16 ? 42 : v)));
+    expect(Array.from(y.data)).toEqual(order.map((i) => data.column("y")[i]));
+    expect(Array.from(await features.column("y"))).toEqual(Array.from(data.column("y")));
+    await expect(features.column("x")).rejects.toMatchObject({ code: "ERR_VALUE" });
+    await expect(features.get([40])).rejects.toMatchObject({ code: "ERR_INDEX" });
+    await truncate(path, 200);
+    await expect(features.get([39])).rejects.toMatchObject({ code: "ERR_FORMAT" });
   });
 
   it("are computed anew when data or weights have changed, and take the place of those of the weights before", async () => {
