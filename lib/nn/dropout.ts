@@ -1,8 +1,8 @@
 /** Layers that leave elements out at random while they are trained. */
 import { ShapeError } from "../base/errors.js";
 import { format } from "../base/shape.js";
-import { checkProbability } from "../ops/dropout.js";
-import { alphaDropout as alphaDrop, channelDropout, dropout as drop, type Tensor } from "../tensor/index.js";
+import { checkDepthMode, checkProbability } from "../ops/dropout.js";
+import { alphaDropout as alphaDrop, channelDropout, dropout as drop, stochasticDepth as dropDepth, type Tensor } from "../tensor/index.js";
 import { showCall } from "./layer.js";
 import { Module } from "./module.js";
 
@@ -12,6 +12,8 @@ interface Kind {
   readonly apply: (x: Tensor, p: number) => Tensor;
   /** Axes of the input, if it is not free. */
   readonly rank?: number;
+  /** What was asked for beside p. */
+  readonly options?: object;
 }
 
 /**
@@ -45,7 +47,7 @@ export class Dropout extends Module {
   }
 
   override describe(): string {
-    return showCall(this.#kind.name, [this.p]);
+    return showCall(this.#kind.name, [this.p], this.#kind.options);
   }
 }
 
@@ -63,3 +65,12 @@ export const dropout = layerOf({ name: "Dropout", op: "dropout", apply: drop });
 export const dropout2d = layerOf({ name: "Dropout2d", op: "dropout2d", apply: channelDropout, rank: 4 });
 /** Dropout after selu, which keeps mean 0 and variance 1; else as {@link dropout}. Source: Klambauer et al. 2017. */
 export const alphaDropout = layerOf({ name: "AlphaDropout", op: "alphaDropout", apply: alphaDrop });
+
+/**
+ * Leaves out what a residual block adds: in training the whole input is 0 with probability p, else x / (1 − p), for each example on its own
+ * (`mode: "row"`, the default) or for all at once (`"batch"`). x: [n, …]; else as {@link dropout}. Source: Huang et al. 2016.
+ */
+export const stochasticDepth = (p: number, options: { mode?: "row" | "batch" } = {}): Dropout => {
+  checkDepthMode(options.mode ?? "row");
+  return new Dropout({ name: "StochasticDepth", op: "stochasticDepth", apply: (x, q) => dropDepth(x, q, options), options }, p);
+};

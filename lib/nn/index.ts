@@ -27,7 +27,22 @@ export {
 } from "./activations.js";
 export { Bilinear, bilinear } from "./bilinear.js";
 export { Conv2d, type Conv2dLayerOptions, conv2d } from "./conv.js";
-export { alphaDropout, Dropout, dropout, dropout2d } from "./dropout.js";
+export {
+  channelShuffle,
+  type DepthwiseConv2dOptions,
+  depthwiseConv2d,
+  LayerScale,
+  type LayerScaleOptions,
+  layerScale,
+  localResponseNorm,
+  pixelShuffle,
+  pixelUnshuffle,
+  SqueezeExcitation,
+  type SqueezeExcitationOptions,
+  separableConv2d,
+  squeezeExcitation,
+} from "./convolutional.js";
+export { alphaDropout, Dropout, dropout, dropout2d, stochasticDepth } from "./dropout.js";
 export { Embedding, type EmbeddingOptions, embedding } from "./embedding.js";
 export type { Initializer } from "./init.js";
 export * as init from "./init.js";

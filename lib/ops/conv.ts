@@ -3,7 +3,9 @@ import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import type { Shape } from "../base/shape.js";
 import { defineOp, type KernelLowering, node, type Op, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
-import { floating, show, type TensorLike } from "./convert.js";
+import { floating, fromArray, show, type TensorLike } from "./convert.js";
+import { mul } from "./elementwise.js";
+import { reshape } from "./views.js";
 
 /** `same`: ⌈size / stride⌉ outputs; `valid`: none; a number: that many cells on each side; a pair: rows, columns. */
 export type Padding = "same" | "valid" | number | readonly [number, number];
@@ -35,6 +37,8 @@ interface WindowOptions {
   readonly stride: Pair;
   readonly padding: Padding;
   readonly dilation: Pair;
+  /** Whether a last window may reach over the border, as long as it begins before it. */
+  readonly ceilMode?: boolean;
 }
 
 /** The options of a sliding window as pairs, checked; `padding` is null for "same", which depends on the image. */
@@ -67,7 +71,9 @@ function slide(
       before[i] = Math.floor(Math.max((out[i] - 1) * stride[i] + extent[i] - cells, 0) / 2);
     } else {
       before[i] = padding[i];
-      out[i] = Math.floor((cells + 2 * padding[i] - extent[i]) / stride[i]) + 1;
+      const steps = (cells + 2 * padding[i] - extent[i]) / stride[i];
+      out[i] = Math.floor(steps) + 1;
+      if (options.ceilMode === true && !Number.isInteger(steps) && out[i] * stride[i] < cells + padding[i]) out[i]++;
     }
     if (out[i] < 1) {
       throw new ShapeError(
@@ -228,11 +234,13 @@ export interface Pool2dOptions {
   stride?: Pair;
   /** Default "valid" (none). Padding never wins a maximum. */
   padding?: Padding;
+  /** Sizes are rounded up: a last window that reaches over the border counts if it begins before the padding does. Default false. */
+  ceilMode?: boolean;
 }
 
-function poolGeometry(op: string, x: Tensor, window: Pair, { stride, padding = "valid" }: Pool2dOptions) {
+function poolGeometry(op: string, x: Tensor, window: Pair, { stride, padding = "valid", ceilMode }: Pool2dOptions) {
   const size = wholePair(op, "window", window, 1);
-  const { geometry, out } = slide(op, x, size, { stride: stride ?? window, padding, dilation: 1 });
+  const { geometry, out } = slide(op, x, size, { stride: stride ?? window, padding, dilation: 1, ceilMode });
   return { attrs: { ...geometry, window: size }, shape: [x.shape[0], ...out, x.shape[3]] };
 }
 
@@ -267,7 +275,17 @@ function defineAvgPool(countPad: boolean) {
 const avgPoolOp = defineAvgPool(true);
 const avgPoolInsideOp = defineAvgPool(false);
 
-/** Mean of each window. x: [n, h, w, c] → [n, h', w', c]. `countPad`: padding counts as zeros (default true). */
+/** For each window along an axis, its size by how much of it is neither beyond the border nor beyond the padding: not 1 in ceil mode only. */
+function overhang(x: Tensor, { window, stride, padding }: PoolAttrs, out: number, i: 0 | 1): Tensor | null {
+  const end = x.shape[1 + i] + padding[i];
+  const ratios = Array.from({ length: out }, (_, k) => window[i] / Math.min(window[i], end - (k * stride[i] - padding[i])));
+  return ratios.at(-1)! > 1 ? reshape(fromArray("avgPool2d", ratios, x.dtype), i === 0 ? [out, 1, 1] : [out, 1]) : null;
+}
+
+/**
+ * Mean of each window. x: [n, h, w, c] → [n, h', w', c]. `countPad`: padding counts as zeros (default true); cells beyond it, where `ceilMode`
+ * lets windows reach, never count.
+ */
 export function avgPool2d(
   input: TensorLike,
   window: Pair,
@@ -275,5 +293,8 @@ export function avgPool2d(
 ): Tensor {
   const x = image("avgPool2d", input);
   const { attrs, shape } = poolGeometry("avgPool2d", x, window, options);
-  return node(countPad ? avgPoolOp : avgPoolInsideOp, [x], shape, x.dtype, attrs);
+  const y = node(countPad ? avgPoolOp : avgPoolInsideOp, [x], shape, x.dtype, attrs);
+  if (options.ceilMode !== true || options.padding === "same" || !countPad) return y;
+  const ratios = ([0, 1] as const).map((i) => overhang(x, attrs, shape[1 + i], i));
+  return ratios.reduce((all: Tensor, ratio) => (ratio === null ? all : mul(all, ratio)), y);
 }

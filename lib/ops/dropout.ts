@@ -49,6 +49,34 @@ export function channelDropout(value: TensorLike, p = 0.5, options: DropoutOptio
   return p === 0 ? x : drop(x, p, shape, 0, p === 1 ? 0 : 1 / (1 - p), options);
 }
 
+/**
+ * {@link dropout} of what a residual block adds, for whole examples at once: `"row"`, the default, draws for each example (entry of the first axis),
+ * `"batch"` once for all. x: [n, …] → the same. Source: Huang et al. 2016.
+ */
+export function stochasticDepth(
+  value: TensorLike,
+  p: number,
+  { mode = "row", ...options }: DropoutOptions & { mode?: "row" | "batch" } = {},
+): Tensor {
+  const x = floating("stochasticDepth", value);
+  checkProbability("stochasticDepth", p);
+  checkDepthMode(mode);
+  if (x.shape.length === 0) {
+    throw new ShapeError("stochasticDepth(x: []): expected examples, [n, …]", { op: "stochasticDepth", inputs: [x.shape] });
+  }
+  const shape = x.shape.map((n, i) => (mode === "row" && i === 0 ? n : 1));
+  return p === 0 ? x : drop(x, p, shape, 0, p === 1 ? 0 : 1 / (1 - p), options);
+}
+
+/** Throws unless `mode` is one of {@link stochasticDepth}. */
+export function checkDepthMode(mode: string): void {
+  if (mode === "row" || mode === "batch") return;
+  throw new ValueError(`stochasticDepth: mode must be "row" or "batch" but is ${JSON.stringify(mode)}`, {
+    op: "stochasticDepth",
+    inputs: [mode],
+  });
+}
+
 /** What selu tends to for x → −∞: −λα. */
 const seluFloor = -1.7580993408473766;
 

@@ -49,7 +49,7 @@ export {
   zeros,
   zerosLike,
 } from "./create.js";
-export { alphaDropout, channelDropout, dropout } from "./dropout.js";
+export { alphaDropout, channelDropout, dropout, stochasticDepth } from "./dropout.js";
 export {
   abs,
   add,
@@ -92,6 +92,7 @@ export {
   trunc,
   where,
 } from "./elementwise.js";
+export { channelShuffle, type LocalResponseNormOptions, localResponseNorm, pixelShuffle, pixelUnshuffle } from "./images.js";
 export { matmul } from "./linear.js";
 export { layerNorm, moments, type NormOptions, rmsNorm, standardize, variance } from "./norm.js";
 export { argmax, argmin, expand, logSumExp, max, mean, min, type ReduceOptions, sum } from "./reduce.js";

@@ -139,6 +139,55 @@ def pooling():
         yield layer(["adaptiveMaxPool2d", size], lambda x: F.adaptive_max_pool2d(x, size), image())
     yield layer(["adaptiveAvgPool2d", [3, 2]], lambda x: F.adaptive_avg_pool2d(x, (3, 2)), even())
     yield layer(["adaptiveMaxPool2d", [3, 2]], lambda x: F.adaptive_max_pool2d(x, (3, 2)), even())
+
+
+def spatial(call, apply, x, parameters=()):
+    """`layer` for any number of spatial axes: channels last, filters [..., in, out]."""
+    for leaf in [x, *parameters]:
+        leaf.requires_grad_()
+    last = lambda a: a.movedim(1, -1) if a.dim() > 1 else a
+    filters = lambda w: w.permute(*range(2, w.dim()), 1, 0) if w.dim() > 1 else w
+    y = apply(x, *parameters)
+    gy = draw(*y.shape)
+    gx, *gradients = torch.autograd.grad(y, [x, *parameters], gy)
+    return {
+        "call": call,
+        "x": array(last(x)),
+        "parameters": [array(filters(p)) for p in parameters],
+        "y": array(last(y)),
+        "gy": array(last(gy)),
+        "gx": array(last(gx)),
+        "gradients": [array(filters(g)) for g in gradients],
+    }
+
+
+def images():
+    def excite(x, a, b, c, d):
+        hidden = F.silu(F.linear(x.mean((2, 3)), a, b))
+        return x * F.linear(hidden, c, d).sigmoid()[:, :, None, None]
+
+    yield spatial(["localResponseNorm", 5], lambda x: F.local_response_norm(x, 5), draw(2, 7, 2, 3) * 30)
+    options = {"alpha": 0.5, "beta": 0.6, "k": 2}
+    yield spatial(["localResponseNorm", 4, options], lambda x: F.local_response_norm(x, 4, **options), draw(2, 6, 3))
+    yield spatial(["channelShuffle", 3], lambda x: x.unflatten(1, (3, 2)).transpose(1, 2).flatten(1, 2), draw(2, 6, 2, 1))
+    yield spatial(["pixelShuffle", 2], lambda x: F.pixel_shuffle(x, 2), draw(1, 8, 2, 3))
+    yield spatial(["pixelUnshuffle", 2], lambda x: F.pixel_unshuffle(x, 2), draw(1, 2, 4, 6))
+    shapes = [draw(2, 5), draw(2), draw(5, 2), draw(5)]
+    yield spatial(["squeezeExcitation", 5, 2, {"activation": "silu"}], excite, draw(2, 5, 2, 3), shapes)
+    depthwise = lambda x, w, b: F.conv2d(x, w, b, padding=1, groups=3)
+    yield spatial(["depthwiseConv2d", 3, {"kernel": 3, "padding": 1, "multiplier": 2}], depthwise, draw(1, 3, 4, 5), [draw(6, 1, 3, 3), draw(6)])
+    separable = lambda x, w, v, b: F.conv2d(F.conv2d(x, w, stride=2, groups=3), v, b)
+    weights = [draw(3, 1, 3, 2), draw(4, 3, 1, 1), draw(4)]
+    yield spatial(["separableConv2d", 3, 4, {"kernel": [3, 2], "stride": 2}], separable, draw(2, 3, 5, 6), weights)
+    for ceil in [False, True]:
+        options = {"stride": 2, "ceilMode": ceil}
+        yield spatial(["maxPool2d", 3, options], lambda x: F.max_pool2d(x, 3, 2, ceil_mode=ceil), draw(1, 2, 6, 8))
+        options = {"stride": [3, 2], "padding": 1, "ceilMode": ceil}
+        for count in [False, True]:
+            pool = lambda x: F.avg_pool2d(x, 3, (3, 2), 1, ceil, count)
+            yield spatial(["avgPool2d", 3, {**options, "countPad": count}], pool, draw(1, 2, 6, 8))
+
+
 def norm(call, make, x, channels=1):
     """
     A training step and an evaluation of a normalising layer: outputs, gradients, buffers before and afterwards. The axis
@@ -404,6 +453,7 @@ def optimizers():
 write("layers", layers())
 write("activations", activations())
 write("pooling", pooling())
+write("images", images())
 write("losses", losses())
 write("optimizers", optimizers())
 write("norms", norms())

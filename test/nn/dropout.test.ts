@@ -35,6 +35,26 @@ eachDevice("dropout", (device) => {
     expect(Math.abs(sums.filter((sum) => sum === 0).length / 2000 - 0.5)).toBeLessThan(0.05);
   });
 
+  it("of depth takes whole examples, or all of them at once", async () => {
+    const kept = async (mode: "row" | "batch") => {
+      const layer = nn.stochasticDepth(0.25, { mode });
+      const sums = [];
+      for (let i = 0; i < 10; i++)
+        sums.push(
+          ...(await layer
+            .forward(ones([200, 2, 3]))
+            .sum({ axis: [1, 2] })
+            .data()),
+        );
+      expect(new Set(sums.map((sum) => sum.toFixed(4)))).toEqual(new Set(["0.0000", "8.0000"]));
+      return sums.map((sum) => Number(sum > 0));
+    };
+    const rows = await kept("row");
+    expect(Math.abs(rows.reduce((a, b) => a + b) / 2000 - 0.75)).toBeLessThan(0.05);
+    const batches = await kept("batch");
+    batches.forEach((keeps, i) => expect(keeps).toBe(batches[i - (i % 200)]));
+  });
+
   it("for selu keeps mean and variance", async () => {
     const y = alphaDropout(randn([400, 500]), 0.3);
     expect(Math.abs(await y.mean().item())).toBeLessThan(0.01);
@@ -115,8 +135,8 @@ eachDevice("dropout", (device) => {
 
   it("is the identity in evaluation, which compiled functions notice", async () => {
     const x = ones([4, 2, 2, 3]);
-    for (const make of [nn.dropout, nn.dropout2d, nn.alphaDropout]) {
-      const model = nn.sequential(make(1)).eval();
+    for (const layer of [nn.dropout(1), nn.dropout2d(1), nn.alphaDropout(1), nn.stochasticDepth(1)]) {
+      const model = nn.sequential(layer).eval();
       const run = compile((input: Tensor) => model.forward(input));
       expect(await (await run(x)).mean().item()).toBe(1);
       model.train();
@@ -128,6 +148,8 @@ eachDevice("dropout", (device) => {
 describe("dropout layers", () => {
   it("print, and refuse what is no probability or no image", () => {
     expect(`${nn.dropout2d(0.25)}`).toBe("Dropout2d(0.25)");
+    expect(`${nn.stochasticDepth(0.2, { mode: "batch" })}`).toBe('StochasticDepth(0.2, { mode: "batch" })');
+    expect(() => nn.stochasticDepth(0.2, { mode: "all" as never })).toThrow(expect.objectContaining({ code: "ERR_VALUE" }));
     expect(() => nn.alphaDropout(2)).toThrow(expect.objectContaining({ code: "ERR_VALUE", op: "alphaDropout" }));
     expect(() => nn.dropout2d().forward(ones([2, 3]))).toThrow(expect.objectContaining({ code: "ERR_SHAPE", op: "dropout2d" }));
     expect(() => setRandomState({ seed: 1, counter: -1 })).toThrow(expect.objectContaining({ code: "ERR_VALUE", op: "setRandomState" }));

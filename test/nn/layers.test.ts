@@ -16,15 +16,17 @@ interface LayerCase {
   readonly gradients: GoldenArray[];
 }
 
+const factories = nn as unknown as Record<string, Factory>;
+
 function make([name, ...args]: LayerCase["call"], hasParameters: boolean): nn.Module {
-  const factory = (nn as unknown as Record<string, Factory>)[name];
-  const options = args.find((arg) => typeof arg === "object" && !Array.isArray(arg)) ?? {};
-  const positional = args.filter((arg) => arg !== options);
-  return factory(...positional, hasParameters ? { ...options, dtype: "f64" } : options);
+  const given: object = args.find((arg) => typeof arg === "object" && !Array.isArray(arg)) ?? {};
+  const positional = args.filter((arg) => arg !== given);
+  const options = "activation" in given ? { ...given, activation: factories[String(given.activation)]() } : given;
+  return factories[name](...positional, hasParameters ? { ...options, dtype: "f64" } : options);
 }
 
 eachDevice("layers", () => {
-  const samples = ["layers", "activations", "pooling"].flatMap((name) => golden<LayerCase>(name));
+  const samples = ["layers", "activations", "pooling", "images"].flatMap((name) => golden<LayerCase>(name));
   it.each(samples.map((sample) => [JSON.stringify(sample.call), sample] as const))("%s", async (_, sample) => {
     const layer = make(sample.call, sample.parameters.length > 0);
     const parameters: Variable[] = layer.parameters();
@@ -113,6 +115,11 @@ eachDevice("layers", () => {
     await expect(table.forward(tensor([5], { dtype: "i32" })).data()).rejects.toMatchObject({ code: "ERR_INDEX" });
   });
 
+  it("that scale channels start where they should", async () => {
+    const x = randn([2, 3, 4], { seed: 1 });
+    expect(await nn.layerScale(4, { initial: 0.5 }).forward(x).array()).toEqual(await x.mul(0.5).array());
+  });
+
   it("of two inputs multiply both", async () => {
     const layer = nn.bilinear(2, 3, 2);
     layer.weight.assign(
@@ -160,6 +167,11 @@ describe("options out of range", () => {
     ["softplus", () => nn.softplus({ beta: -1 })],
     ["hardTanh", () => nn.hardTanh({ low: 1, high: 0 })],
     ["prelu", () => nn.prelu(0)],
+    ["localResponseNorm", () => nn.localResponseNorm(0)],
+    ["pixelShuffle", () => nn.pixelShuffle(1.5)],
+    ["squeezeExcitation", () => nn.squeezeExcitation(4, 0)],
+    ["layerScale", () => nn.layerScale(0)],
+    ["depthwiseConv2d", () => nn.depthwiseConv2d(3, { kernel: 3, multiplier: 0 })],
     ["adaptiveAvgPool2d", () => nn.adaptiveAvgPool2d([2, 0])],
     ["embedding", () => nn.embedding(0, 3)],
     ["embedding", () => nn.embedding(4, 3, { paddingIndex: 4 })],
@@ -202,6 +214,11 @@ describe("inputs that do not fit", () => {
       expect(fails(nn[op](1), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op });
     }
     expect(fails(nn.globalAvgPool2d(), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op: "globalAvgPool2d" });
+  });
+
+  it("of channels that do not fit say how many there should be", () => {
+    expect(fails(nn.squeezeExcitation(4, 2), zeros([2, 4]))).toMatchObject({ code: "ERR_SHAPE", op: "squeezeExcitation" });
+    expect(fails(nn.layerScale(4), zeros([2, 3])).message).toContain("4 channels");
   });
 
   it("of another dtype are not converted", () => {

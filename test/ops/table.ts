@@ -133,6 +133,7 @@ export const table = {
   alphaDropout: dropping(),
   channelDropout: dropping({ refuses: [badShape(f32(3), 0.5)] }),
   dropout: dropping(),
+  stochasticDepth: dropping({ refuses: [badShape(f32(), 0.5), badValue(f32(3), 0.5, { mode: "column" })] }),
 
   // Elementwise, of several inputs.
   add: binary((a, b) => a + b),
@@ -300,7 +301,20 @@ export const table = {
   softmax: normalized(gives([0.5, 0.5], [1000, 1000]), gives([0, 1], [-inf, 0]), gives([nan, nan], [nan, 0])),
 
   // Images.
-  avgPool2d: pooling(normal, (draw) => ({ countPad: draw.coin() })),
+  avgPool2d: pooling(normal, (draw) => ({ countPad: draw.coin(), ceilMode: draw.coin() }), {
+    known: [
+      gives([[[[3], [4.5]], [[7.5], [9]]]], [[[[1], [2], [3]], [[4], [5], [6]], [[7], [8], [9]]]], 2, { ceilMode: true }),
+    ],
+  }),
+  channelShuffle: {
+    draw: (draw) => {
+      const groups = draw.whole(1, 3);
+      return { inputs: normals([draw.whole(0, 3), draw.whole(1, 5), groups * draw.size(1)]), rest: [groups] };
+    },
+    dtypes: allDTypes,
+    known: [gives([[0, 3, 1, 4, 2, 5]], [[0, 1, 2, 3, 4, 5]], 2)],
+    refuses: [badShape(f32(2, 5), 2), badShape(f32(4), 2), badValue(f32(2, 4), 0)],
+  },
   conv2d: {
     draw: convolution,
     tolerance: 64,
@@ -310,7 +324,34 @@ export const table = {
       badDType(f32(1, 4, 4, 2), f64(3, 3, 2, 1)), badValue(f32(1, 4, 4, 2), f32(3, 3, 2, 1), { algorithm: "fft" }),
     ],
   },
-  maxPool2d: pooling(distinct, undefined, { known: [gives([[[[nan]]]], [[[[1], [nan]], [[3], [2]]]], 2)] }),
+  localResponseNorm: {
+    draw: (draw) => {
+      const rest = [draw.whole(1, 6), { alpha: draw.next(), beta: draw.pick([0.5, 0.75]), k: draw.whole(1, 2) }];
+      return { inputs: normals([draw.whole(0, 3), draw.whole(1, 5), draw.size(1)]), rest };
+    },
+    known: [gives([[1 / 3, 2 / 7, 0]], [[1, 2, 0]], 2, { alpha: 2, beta: 1, k: 2 }), gives([[3 / 4]], [[3]], 1, { alpha: 1 / 3, beta: 1 })],
+    refuses: [badShape(f32(4), 3), badValue(f32(2, 4), 0), badDType(i32(2, 4), 3)],
+  },
+  maxPool2d: pooling(distinct, (draw) => ({ ceilMode: draw.coin() }), { known: [gives([[[[nan]]]], [[[[1], [nan]], [[3], [2]]]], 2)] }),
+
+  pixelShuffle: {
+    draw: (draw) => {
+      const r = draw.whole(1, 3);
+      return { inputs: normals([draw.whole(0, 2), draw.whole(1, 3), draw.whole(1, 3), r * r * draw.size(1)]), rest: [r] };
+    },
+    dtypes: allDTypes,
+    known: [gives([[[[0], [1]], [[2], [3]]]], [[[[0, 1, 2, 3]]]], 2)],
+    refuses: [badShape(f32(1, 2, 2, 6), 2), badShape(f32(2, 2, 4), 2), badValue(f32(1, 2, 2, 4), 0.5)],
+  },
+  pixelUnshuffle: {
+    draw: (draw) => {
+      const r = draw.whole(1, 3);
+      return { inputs: normals([draw.whole(0, 2), r * draw.whole(1, 3), r * draw.whole(1, 3), draw.size(1)]), rest: [r] };
+    },
+    dtypes: allDTypes,
+    known: [gives([[[[0, 1, 2, 3]]]], [[[[0], [1]], [[2], [3]]]], 2)],
+    refuses: [badShape(f32(1, 2, 3, 1), 2), badShape(f32(2, 2, 4), 2), badValue(f32(1, 2, 2, 4), 0)],
+  },
 
   // The same elements in other places.
   at: {
