@@ -7,16 +7,16 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { type Dataset, data, datasets, fit, type LabeledBatch, losses, nn, optim, plot, setSeed } from "nabla";
+import { type Dataset, data, datasets, evaluate, fit, type LabeledBatch, losses, metrics, nn, optim, plot, setSeed } from "nabla";
 import sharp from "sharp";
 import { findData } from "./find-data.js";
-import { setting } from "./setting.js";
+import { percent, setting } from "./setting.js";
 
 const { rounds, limit, width, data: folder, file, draw } = setting("image-folder", { rounds: 4, limit: 2048, width: 32 });
 const pictures = file(`pictures-${limit}`);
 const side = 32;
 
-const { train } = await datasets.cifar10(findData("cifar10-subset", folder));
+const { train, test } = await datasets.cifar10(findData("cifar10-subset", folder));
 if (!existsSync(pictures)) await writePictures(train.take(limit));
 const files = await data.imageFolder(pictures);
 const inMemory = files.cache();
@@ -77,6 +77,8 @@ for (const [name, { wall, processor, idle }] of Object.entries(measured)) {
 }
 const [fromMemory, fromFiles] = ["memory", "files"].map((name) => median(measured[name].wall));
 console.log(`from files an epoch takes ${((fromFiles / fromMemory - 1) * 100).toFixed(1)} % longer`);
+const { accuracy } = await evaluate(model, test, { metrics: { accuracy: metrics.accuracy } });
+console.log(`test accuracy, CIFAR-10 subset: ${percent(accuracy)}`);
 
 /** Milliseconds of all processors so far. */
 function processors(): { all: number; idle: number } {

@@ -1,10 +1,11 @@
-/** `search`: many trials with values drawn at random, the hopeless ones ended early, all of it in a store that survives. */
+/** `search`: many trials with values drawn at random or where good ones lie, the hopeless ones ended early, all of it in a store that survives. */
 import { availableParallelism } from "node:os";
 import { ValueError } from "../base/errors.js";
 import { checkHalving, goesOn, type HalvingOptions } from "./halving.js";
 import { SearchResult } from "./result.js";
 import { draw, narrow, type Params, type Space } from "./space.js";
 import { Store, type Trial } from "./store.js";
+import { suggest } from "./tpe.js";
 import { type Outcome, runHere, runInProcess, type TrialFunction } from "./trial.js";
 
 export interface SearchOptions<S extends Space> {
@@ -19,8 +20,13 @@ export interface SearchOptions<S extends Space> {
   store: string;
   /** Trials at a time. Default: half of the processors, at least one; each process computes on its share of them. */
   processes?: number;
-  /** Decides all values. Default 0. */
+  /** Decides all values; with `tpe` together with the scores of trials that have ended before. Default 0. */
   seed?: number;
+  /**
+   * `random`: each trial by itself. `tpe`: after ten of those, where good trials lie more densely than the others, by a tree-structured Parzen
+   * estimator (Bergstra et al. 2011). Default random.
+   */
+  sampler?: "random" | "tpe";
   /** End trials early that others surpass at the same point. Default: every trial may end by itself. */
   halving?: HalvingOptions;
   /** Coarse to fine: after each round but the last the space shrinks to where the best quarter of all trials lie. Default 1: no shrinking. */
@@ -32,7 +38,7 @@ export interface SearchOptions<S extends Space> {
 }
 
 /**
- * Random search, as grids try few values of what matters. Source: Bergstra, Bengio 2012; halving: {@link goesOn}.
+ * Random search, as grids try few values of what matters (Bergstra, Bengio 2012), or by what the trials so far say (`sampler: "tpe"`); halving: {@link goesOn}.
  *
  * ```ts
  * // trial.mjs
@@ -54,7 +60,18 @@ export interface SearchOptions<S extends Space> {
 export async function search<S extends Space>(options: SearchOptions<S>): Promise<SearchResult<S>> {
   const op = "search";
   const cores = availableParallelism();
-  const { space, trials: count, goal, seed = 0, processes = Math.max(1, cores >> 1), halving, rounds = 1, signal, onTrial } = options;
+  const {
+    space,
+    trials: count,
+    goal,
+    seed = 0,
+    processes = Math.max(1, cores >> 1),
+    halving,
+    rounds = 1,
+    sampler = "random",
+    signal,
+    onTrial,
+  } = options;
   for (const [name, value] of Object.entries({ trials: count, processes, rounds })) {
     if (!Number.isInteger(value) || value < 1)
       throw new ValueError(`${op}: ${name} must be a whole number ≥ 1 but is ${value}`, { op, inputs: [value] });
@@ -63,6 +80,8 @@ export async function search<S extends Space>(options: SearchOptions<S>): Promis
   if (goal !== "maximize" && goal !== "minimize") {
     throw new ValueError(`${op}: goal must be "maximize" or "minimize" but is ${String(goal)}`, { op, inputs: [goal] });
   }
+  if (sampler !== "random" && sampler !== "tpe")
+    throw new ValueError(`${op}: sampler must be "random" or "tpe" but is ${String(sampler)}`, { op, inputs: [sampler] });
   if (halving !== undefined) checkHalving(op, halving);
   signal?.throwIfAborted();
   const sign = goal === "maximize" ? 1 : -1;
@@ -71,7 +90,8 @@ export async function search<S extends Space>(options: SearchOptions<S>): Promis
 
   const store = await Store.open(op, options.store);
   try {
-    const config = JSON.stringify({ space, goal, seed, halving: halving ?? null, rounds, ...(rounds > 1 ? { trials: count } : {}) });
+    const settings = { space, goal, seed, halving: halving ?? null, rounds };
+    const config = JSON.stringify({ ...settings, ...(rounds > 1 ? { trials: count } : {}), ...(sampler === "random" ? {} : { sampler }) });
     const begun = store.config(config);
     if (begun !== config) {
       throw new ValueError(`${op}: ${options.store} holds another search, ${begun}, and this is ${config}; give it a file of its own`, {
@@ -110,7 +130,8 @@ export async function search<S extends Space>(options: SearchOptions<S>): Promis
       const left = numbers.filter((number) => known[number] === undefined || known[number].state === "running");
       const work = async () => {
         for (let number = left.shift(); number !== undefined && !signal?.aborted; number = left.shift()) {
-          await runTrial(number, draw(current, seed, number));
+          const params = () => (sampler === "tpe" ? suggest(current, store.trials(), sign, seed, number) : draw(current, seed, number));
+          await runTrial(number, (known[number]?.params as Params<S> | undefined) ?? params());
         }
       };
       const ended = await Promise.allSettled(Array.from({ length: processes }, work)); // the store stays open until all have stopped

@@ -81,6 +81,12 @@ export function shareOf(parameter: Parameter, value: unknown): number {
   return (scales[parameter.scale].to(value as number) - from) / (to - from);
 }
 
+/** {@link shareOf}; of whole numbers the middle of their cells. */
+export function centreOf(parameter: Parameter, value: unknown): number {
+  const share = shareOf(parameter, value);
+  return parameter.kind === "range" && parameter.isInteger ? (share + shareOf(parameter, (value as number) + 1)) / 2 : share;
+}
+
 /** The values of trial `number`: a function of seed and number alone, whatever was drawn before. */
 export function draw<S extends Space>(space: S, seed: number, number: number): Params<S> {
   const random = new WordStream(seed, number);
