@@ -14,6 +14,8 @@ export interface WeightOptions {
   dtype?: FloatDType;
   /** Initial weight; the bias is 0 then. Default: both uniform in ±1 / √fan-in, as in PyTorch. */
   init?: Initializer;
+  /** Initial bias, for a shape [out], where it is not what `init` says. */
+  biasInit?: Initializer;
 }
 
 /** Throws unless `value` is a whole number ≥ 1. */
@@ -44,7 +46,7 @@ export function weightAndBias(
   options: WeightOptions,
   fanIn = sizeOf(shape.slice(0, -1)),
 ): { weight: Variable; bias: Variable | null } {
-  const { bias = true, dtype = "f32", init } = options;
+  const { bias = true, dtype = "f32", init, biasInit } = options;
   if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype must be f32 or f64 but is ${dtype}`, { op, inputs: [dtype] });
   const bound = 1 / Math.sqrt(fanIn);
   const usual = uniform({ low: -bound, high: bound });
@@ -56,7 +58,8 @@ export function weightAndBias(
       inputs: [shape, weight.shape],
     });
   }
-  return { weight: variable(weight), bias: bias ? variable((init === undefined ? usual : zeros())(shape.slice(-1), { dtype })) : null };
+  const initialBias = biasInit ?? (init === undefined ? usual : zeros());
+  return { weight: variable(weight), bias: bias ? variable(initialBias(shape.slice(-1), { dtype })) : null };
 }
 
 /** A layer as it was asked for: `Conv2d(1, 6, { kernel: 5 })`. Functions among the options are left out. */
