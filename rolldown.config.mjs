@@ -35,7 +35,7 @@ const late = [
   "metrics/index",
   "nn/convolutional",
   "nn/preprocessing",
-  "ops/images",
+  "ops/spatial",
   "plot/index",
   "profile/index",
   "report/index",

@@ -16,7 +16,7 @@ export class Bilinear extends Module<[a: Tensor, b: Tensor]> {
   ) {
     super();
     for (const size of [aFeatures, bFeatures, outFeatures]) checkSize("bilinear", "a number of features", size);
-    const { weight, bias } = weightAndBias("bilinear", [aFeatures, bFeatures, outFeatures], options, aFeatures);
+    const { weight, bias } = weightAndBias("bilinear", [aFeatures, bFeatures, outFeatures], options, { fanIn: aFeatures });
     this.weight = weight;
     this.bias = bias;
   }

@@ -1,64 +1,93 @@
-/** The convolutional layer over images [n, h, w, c]. */
+/** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
 import { ValueError } from "../base/errors.js";
-import { checkWindow, wholePair } from "../ops/conv.js";
-import { type Conv2dOptions, conv2d as convolve, type Pair, type Tensor, type Variable } from "../tensor/index.js";
+import { checkWindow, layoutOf, type Rank, wholes } from "../ops/conv.js";
+import { type ConvOptions, conv2d as convolve, type Pair, type Tensor, type Variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
 import { Module } from "./module.js";
 
-export interface Conv2dLayerOptions extends WeightOptions, Conv2dOptions {
-  /** Size of the filters: one number, or rows and columns. */
-  kernel: Pair;
+export interface ConvLayerOptions<Size = number> extends WeightOptions, ConvOptions<Size> {
+  /** Size of the filters: one number, or one for each axis. */
+  kernel: Size;
+}
+export type Conv2dLayerOptions = ConvLayerOptions<Pair>;
+
+/** What tells convolutional layers apart. */
+export interface ConvKind<Options> {
+  readonly name: string;
+  readonly op: string;
+  readonly rank: Rank;
+  /** Whether filters lead from the layer's results to its inputs. */
+  readonly transposed?: boolean;
+  readonly apply: (x: Tensor, w: Variable, options: Options) => Tensor;
 }
 
-/** Cross-correlation and bias. x: [n, h, w, in] → [n, h', w', out]; weight: [r, s, in / groups, out], bias: [out]. */
-export class Conv2d extends Module {
+/** A convolution and a bias. */
+export abstract class ConvLayer<Options extends ConvLayerOptions<number | readonly number[]>> extends Module {
   readonly weight: Variable;
   readonly bias: Variable | null;
+  readonly #kind: ConvKind<Options>;
+  readonly #options: Options;
 
   constructor(
+    kind: ConvKind<Options>,
     readonly inChannels: number,
     readonly outChannels: number,
-    private readonly options: Conv2dLayerOptions,
+    options: Options,
   ) {
     super();
+    const { op, rank, transposed = false } = kind;
     const { kernel, stride = 1, padding = "valid", dilation = 1, groups = 1 } = options ?? {};
-    checkSize("conv2d", "the number of input channels", inChannels);
-    checkSize("conv2d", "the number of output channels", outChannels);
-    checkSize("conv2d", "groups", groups);
-    const size = wholePair("conv2d", "kernel", kernel, 1);
-    checkWindow("conv2d", { stride, padding, dilation });
+    checkSize(op, "the number of input channels", inChannels);
+    checkSize(op, "the number of output channels", outChannels);
+    checkSize(op, "groups", groups);
+    const size = wholes(op, "kernel", kernel, 1, rank);
+    checkWindow(op, { stride, padding, dilation }, rank);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
-      throw new ValueError(`conv2d: groups must divide the channels, but ${groups} does not divide ${inChannels} and ${outChannels}`, {
-        op: "conv2d",
+      throw new ValueError(`${op}: groups must divide the channels, but ${groups} does not divide ${inChannels} and ${outChannels}`, {
+        op,
         inputs: [inChannels, outChannels, groups],
       });
     }
-    const { weight, bias } = weightAndBias("conv2d", [...size, inChannels / groups, outChannels], options);
+    const channels = transposed ? [outChannels / groups, inChannels] : [inChannels / groups, outChannels];
+    const { weight, bias } = weightAndBias(op, [...size, ...channels], options, { out: outChannels });
     this.weight = weight;
     this.bias = bias;
+    this.#kind = kind;
+    this.#options = options;
   }
 
   forward(x: Tensor): Tensor {
-    checkInput("conv2d", this, x, this.weight.dtype, this.misfit(x));
-    const y = convolve(x, this.weight, this.options);
+    checkInput(this.#kind.op, this, x, this.weight.dtype, this.#misfit(x));
+    const y = this.#kind.apply(x, this.weight, this.#options);
     return this.bias === null ? y : y.add(this.bias);
   }
 
-  private misfit({ shape }: Tensor): string | null {
-    if (shape.length === 4 && shape[3] === this.inChannels) return null;
+  #misfit({ shape }: Tensor): string | null {
+    const { rank } = this.#kind;
+    const last = rank + 1;
+    const isWhole = shape.length === rank + 2;
+    if (isWhole && shape[last] === this.inChannels) return null;
+    const { x, one } = layoutOf(rank);
     const mend =
-      shape.length === 3 && shape[2] === this.inChannels
-        ? "a single image needs a batch axis: x.expandDims(0)"
-        : shape.length === 3 && this.inChannels === 1
-          ? "grey images need a channel axis: x.expandDims(3)"
-          : shape.length === 4 && shape[1] === this.inChannels
-            ? "channels come last: x.permute([0, 2, 3, 1])"
+      shape.length === last && shape[rank] === this.inChannels
+        ? `a single ${one} needs a batch axis: x.expandDims(0)`
+        : shape.length === last && this.inChannels === 1
+          ? `${one}s of one channel need an axis for it: x.expandDims(${last})`
+          : isWhole && shape[1] === this.inChannels
+            ? `channels come last: x.permute([0, ${[...shape.keys()].slice(2).join(", ")}, 1])`
             : `did the layer before this one produce ${this.inChannels} channels?`;
-    return `expected images [n, h, w, ${this.inChannels}]; ${mend}`;
+    return `expected ${x.replace("c]", `${this.inChannels}]`)}; ${mend}`;
   }
 
   override describe(): string {
-    return showCall("Conv2d", [this.inChannels, this.outChannels], this.options);
+    return showCall(this.#kind.name, [this.inChannels, this.outChannels], this.#options);
+  }
+}
+
+/** Cross-correlation and bias. x: [n, h, w, in] → [n, h', w', out]; weight: [r, s, in / groups, out], bias: [out]. */
+export class Conv2d extends ConvLayer<Conv2dLayerOptions> {
+  constructor(inChannels: number, outChannels: number, options: Conv2dLayerOptions) {
+    super({ name: "Conv2d", op: "conv2d", rank: 2, apply: convolve }, inChannels, outChannels, options);
   }
 }
 

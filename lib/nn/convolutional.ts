@@ -9,3 +9,26 @@ export {
   squeezeExcitation,
 } from "./scale.js";
 export { type DepthwiseConv2dOptions, depthwiseConv2d, separableConv2d } from "./separable.js";
+export {
+  adaptiveAvgPool1d,
+  adaptiveAvgPool3d,
+  adaptiveMaxPool1d,
+  adaptiveMaxPool3d,
+  avgPool1d,
+  avgPool3d,
+  Conv1d,
+  Conv3d,
+  ConvTranspose,
+  type ConvTransposeLayerOptions,
+  conv1d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  globalAvgPool1d,
+  globalAvgPool3d,
+  globalMaxPool1d,
+  globalMaxPool3d,
+  maxPool1d,
+  maxPool3d,
+} from "./volumes.js";

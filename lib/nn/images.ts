@@ -1,5 +1,5 @@
 /** Layers that rearrange or normalise the channels of images; the formulas stand with the functions of the same names. */
-import { checkCount } from "../ops/images.js";
+import { checkCount } from "../ops/spatial.js";
 import type { LocalResponseNormOptions, Tensor } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
 import { showCall } from "./layer.js";

@@ -37,14 +37,14 @@ export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType
 }
 
 /**
- * Weight [..., out] and bias [out] of a layer; fan-in is by default the product of all axes but the last. Without `init` both are uniform in
+ * Weight and bias [out] of a layer; by default out is the weight's last axis, and fan-in the product of all others. Without `init` both are uniform in
  * ±1 / √fan-in: PyTorch's default, which is He's with slope √5.
  */
 export function weightAndBias(
   op: string,
   shape: Shape,
   options: WeightOptions,
-  fanIn = sizeOf(shape.slice(0, -1)),
+  { fanIn = sizeOf(shape.slice(0, -1)), out = shape.at(-1)! } = {},
 ): { weight: Variable; bias: Variable | null } {
   const { bias = true, dtype = "f32", init, biasInit } = options;
   if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype must be f32 or f64 but is ${dtype}`, { op, inputs: [dtype] });
@@ -59,7 +59,7 @@ export function weightAndBias(
     });
   }
   const initialBias = biasInit ?? (init === undefined ? usual : zeros());
-  return { weight: variable(weight), bias: bias ? variable(initialBias(shape.slice(-1), { dtype })) : null };
+  return { weight: variable(weight), bias: bias ? variable(initialBias([out], { dtype })) : null };
 }
 
 /** A layer as it was asked for: `Conv2d(1, 6, { kernel: 5 })`. Functions among the options are left out. */

@@ -1,53 +1,44 @@
-/** Pooling layers over images [n, h, w, c]. */
-import { ShapeError } from "../base/errors.js";
-import { format } from "../base/shape.js";
-import { checkWindow, wholePair } from "../ops/conv.js";
+/** Pooling layers over images [n, h, w, c], and what they share with those over signals and volumes. */
+import { checkWindow, type Rank, spatial, wholes } from "../ops/conv.js";
 import * as ops from "../tensor/index.js";
-import { concat, type Pair, type Pool2dOptions, type Tensor } from "../tensor/index.js";
+import { concat, type PoolOptions, type Tensor } from "../tensor/index.js";
 import { showCall } from "./layer.js";
 import type { Module } from "./module.js";
 import { Stateless } from "./stateless.js";
 
 /** A pooling layer; its options are checked now, not at the first image. */
-function pool<Options extends Pool2dOptions>(
+export function pool<Size extends number | readonly number[], Options extends PoolOptions<Size>>(
   name: string,
   op: string,
-  apply: (x: Tensor, window: Pair, options?: Options) => Tensor,
-): (window: Pair, options?: Options) => Module {
+  rank: Rank,
+  apply: (x: Tensor, window: Size, options?: Options) => Tensor,
+): (window: Size, options?: Options) => Module {
   return (window, options) => {
     const { stride = window, padding = "valid" } = options ?? {};
-    wholePair(op, "window", window, 1);
-    checkWindow(op, { stride, padding, dilation: 1 });
+    wholes(op, "window", window, 1, rank);
+    checkWindow(op, { stride, padding, dilation: 1 }, rank);
     return new Stateless(showCall(name, [window], options), (x) => apply(x, window, options));
   };
 }
 
 /** Largest value in each window; windows do not overlap unless `stride` says so. [n, h, w, c] → [n, h', w', c]. */
-export const maxPool2d = pool("MaxPool2d", "maxPool2d", ops.maxPool2d);
+export const maxPool2d = pool("MaxPool2d", "maxPool2d", 2, ops.maxPool2d);
 /** Mean of each window; windows do not overlap unless `stride` says so. [n, h, w, c] → [n, h', w', c]. */
-export const avgPool2d = pool("AvgPool2d", "avgPool2d", ops.avgPool2d);
+export const avgPool2d = pool("AvgPool2d", "avgPool2d", 2, ops.avgPool2d);
 
 type Reduction = (x: Tensor, options: { axis: number | readonly number[]; keepDims?: boolean }) => Tensor;
 
-function checkImages(op: string, x: Tensor): void {
-  if (x.shape.length !== 4) {
-    throw new ShapeError(`${op}(x: ${format(x.shape)}): expected images [n, h, w, c]; does it stand before nn.flatten()?`, {
-      op,
-      inputs: [x.shape],
-    });
-  }
-}
-
-const overAll = (name: string, op: string, reduce: Reduction) => (): Module =>
+/** A layer that reduces all spatial axes. */
+export const overAll = (name: string, op: string, rank: Rank, reduce: Reduction) => (): Module =>
   new Stateless(`${name}()`, (x) => {
-    checkImages(op, x);
-    return reduce(x, { axis: [1, 2] });
+    const { shape } = spatial(op, x, rank);
+    return reduce(x, { axis: [...shape.keys()].slice(1, -1) });
   });
 
 /** Mean over all rows and columns. [n, h, w, c] → [n, c]. */
-export const globalAvgPool2d = overAll("GlobalAvgPool2d", "globalAvgPool2d", ops.mean);
+export const globalAvgPool2d = overAll("GlobalAvgPool2d", "globalAvgPool2d", 2, ops.mean);
 /** Largest value over all rows and columns; equal ones share the gradient. [n, h, w, c] → [n, c]. */
-export const globalMaxPool2d = overAll("GlobalMaxPool2d", "globalMaxPool2d", ops.max);
+export const globalMaxPool2d = overAll("GlobalMaxPool2d", "globalMaxPool2d", 2, ops.max);
 
 /** An axis of n entries cut into `count` windows, window i going from ⌊i·n / count⌋ to ⌈(i + 1)·n / count⌉, each reduced to one. */
 function adapt(x: Tensor, axis: number, count: number, reduce: Reduction): Tensor {
@@ -64,23 +55,29 @@ function adapt(x: Tensor, axis: number, count: number, reduce: Reduction): Tenso
   );
 }
 
-/** Pooling to a given size. Windows are rectangles, so rows can be reduced before columns. */
-const adaptive = (name: string, op: string, apply: (x: Tensor, window: Pair) => Tensor, reduce: Reduction): ((size: Pair) => Module) => {
-  return (size) => {
-    const [h, w] = wholePair(op, "size", size, 1);
+/** Pooling to a given size. Windows are boxes, so axes can be reduced one after the other. */
+export const adaptive =
+  <Size extends number | readonly number[]>(
+    name: string,
+    op: string,
+    rank: Rank,
+    apply: (x: Tensor, window: Size) => Tensor,
+    reduce: Reduction,
+  ): ((size: Size) => Module) =>
+  (size) => {
+    const counts = wholes(op, "size", size, 1, rank);
     return new Stateless(showCall(name, [size]), (x) => {
-      checkImages(op, x);
-      const [, rows, columns] = x.shape;
-      const even = rows >= h && columns >= w && rows % h === 0 && columns % w === 0;
-      return even ? apply(x, [rows / h, columns / w]) : adapt(adapt(x, 1, h, reduce), 2, w, reduce);
+      const cells = spatial(op, x, rank).shape.slice(1, -1);
+      const window = cells.map((n, i) => n / counts[i]);
+      if (window.every((n) => n >= 1 && Number.isInteger(n))) return apply(x, (rank === 1 ? window[0] : window) as Size);
+      return counts.reduce((y, count, i) => adapt(y, 1 + i, count, reduce), x);
     });
   };
-};
 
 /**
  * Means of windows that are as equal as they can be, so many that the result has the given rows and columns: any size of image →
  * [n, ...size, c]. Windows overlap by one where sizes do not divide, as in PyTorch.
  */
-export const adaptiveAvgPool2d = adaptive("AdaptiveAvgPool2d", "adaptiveAvgPool2d", ops.avgPool2d, ops.mean);
+export const adaptiveAvgPool2d = adaptive("AdaptiveAvgPool2d", "adaptiveAvgPool2d", 2, ops.avgPool2d, ops.mean);
 /** Largest values of the windows of {@link adaptiveAvgPool2d}. */
-export const adaptiveMaxPool2d = adaptive("AdaptiveMaxPool2d", "adaptiveMaxPool2d", ops.maxPool2d, ops.max);
+export const adaptiveMaxPool2d = adaptive("AdaptiveMaxPool2d", "adaptiveMaxPool2d", 2, ops.maxPool2d, ops.max);

@@ -7,94 +7,106 @@ import { floating, fromArray, show, type TensorLike } from "./convert.js";
 import { mul } from "./elementwise.js";
 import { reshape } from "./views.js";
 
-/** `same`: ⌈size / stride⌉ outputs; `valid`: none; a number: that many cells on each side; a pair: rows, columns. */
-export type Padding = "same" | "valid" | number | readonly [number, number];
+/** `same`: ⌈size / stride⌉ outputs; `valid`: none; a number: that many cells on each side; several: for each axis. */
+export type PaddingOf<Size> = "same" | "valid" | Size;
 /** One number for both axes, or rows and columns. */
 export type Pair = number | readonly [number, number];
+/** One number for all axes, or depth, rows and columns. */
+export type Triple = number | readonly [number, number, number];
+export type Padding = PaddingOf<Pair>;
+type Sizes = readonly number[];
 
-/** Geometry of a sliding window over rows and columns. */
-interface Geometry {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number]; // top, left
-  readonly dilation: readonly [number, number];
+/** What operands of so many spatial axes are called. */
+const layouts = [
+  null,
+  { x: "signals [n, l, c]", one: "signal", w: "filters [r, c / groups, k]" },
+  { x: "images [n, h, w, c]", one: "image", w: "filters [r, s, c / groups, k]" },
+  { x: "volumes [n, d, h, w, c]", one: "volume", w: "filters [q, r, s, c / groups, k]" },
+] as const;
+export type Rank = 1 | 2 | 3;
+export const layoutOf = (rank: Rank) => layouts[rank];
+
+/** Geometry of a sliding window: a number for each spatial axis. */
+export interface Geometry {
+  readonly stride: Sizes;
+  readonly padding: Sizes; // before the first cell
+  readonly dilation: Sizes;
 }
 
-const both = (value: Pair): readonly [number, number] => (typeof value === "number" ? [value, value] : value);
-
-/** Rows and columns of an option, checked to be whole numbers ≥ `least`. */
-export function wholePair(op: string, name: string, value: Pair, least: number): readonly [number, number] {
-  const two = both(value);
-  if (!Array.isArray(two) || two.length !== 2 || two.some((n) => !Number.isInteger(n) || n < least)) {
-    throw new ValueError(`${op}: ${name} must be a whole number ≥ ${least} or a pair of them but is ${JSON.stringify(value)}`, {
+/** An option as a number for each of `rank` axes, checked to be whole numbers ≥ `least`. */
+export function wholes(op: string, name: string, value: number | Sizes, least: number, rank: number): Sizes {
+  const all = typeof value === "number" ? new Array<number>(rank).fill(value) : value;
+  if (!Array.isArray(all) || all.length !== rank || all.some((n) => !Number.isInteger(n) || n < least)) {
+    const several = rank === 1 ? "" : rank === 2 ? " or a pair of them" : ` or ${rank} of them`;
+    throw new ValueError(`${op}: ${name} must be a whole number ≥ ${least}${several} but is ${JSON.stringify(value)}`, {
       op,
       inputs: [value],
     });
   }
-  return two;
+  return all;
 }
 
-interface WindowOptions {
-  readonly stride: Pair;
-  readonly padding: Padding;
-  readonly dilation: Pair;
+export interface WindowOptions {
+  readonly stride: number | Sizes;
+  readonly padding: PaddingOf<number | Sizes>;
+  readonly dilation: number | Sizes;
   /** Whether a last window may reach over the border, as long as it begins before it. */
   readonly ceilMode?: boolean;
 }
 
-/** The options of a sliding window as pairs, checked; `padding` is null for "same", which depends on the image. */
-export function checkWindow(op: string, { stride, padding, dilation }: WindowOptions) {
+/** The options of a sliding window for each axis, checked; `padding` is null for "same", which depends on the image. */
+export function checkWindow(op: string, { stride, padding, dilation }: WindowOptions, rank: number) {
   if (typeof padding === "string" && padding !== "same" && padding !== "valid") {
-    throw new ValueError(`${op}: padding must be "same", "valid", a number or a pair but is "${padding as string}"`, { op });
+    throw new ValueError(`${op}: padding must be "same", "valid", a number or one for each axis but is "${padding as string}"`, { op });
   }
   return {
-    stride: wholePair(op, "stride", stride, 1),
-    padding: padding === "same" ? null : wholePair(op, "padding", padding === "valid" ? 0 : padding, 0),
-    dilation: wholePair(op, "dilation", dilation, 1),
+    stride: wholes(op, "stride", stride, 1, rank),
+    padding: padding === "same" ? null : wholes(op, "padding", padding === "valid" ? 0 : padding, 0, rank),
+    dilation: wholes(op, "dilation", dilation, 1, rank),
   };
 }
 
-/** Output size and geometry of a window of `size` cells over x's rows and columns. */
-function slide(
-  op: string,
-  x: Tensor,
-  size: readonly [number, number],
-  options: WindowOptions,
-): { geometry: Geometry; out: [number, number] } {
-  const { stride, padding, dilation } = checkWindow(op, options);
-  const extent = [0, 1].map((i) => dilation[i] * (size[i] - 1) + 1);
-  const before: [number, number] = [0, 0];
-  const out: [number, number] = [0, 0];
-  for (const i of [0, 1]) {
-    const cells = x.shape[1 + i];
+/** How many cells a window spans along each axis. */
+export const extents = (size: Sizes, dilation: Sizes): number[] => size.map((n, i) => dilation[i] * (n - 1) + 1);
+
+/** Output size and geometry of a window of `size` cells over x's spatial axes. */
+export function slide(op: string, x: Tensor, size: Sizes, options: WindowOptions): { geometry: Geometry; out: number[] } {
+  const { stride, padding, dilation } = checkWindow(op, options, size.length);
+  const extent = extents(size, dilation);
+  const cells = x.shape.slice(1, -1);
+  const before: number[] = [];
+  const out = cells.map((n, i) => {
     if (padding === null) {
-      out[i] = Math.ceil(cells / stride[i]);
-      before[i] = Math.floor(Math.max((out[i] - 1) * stride[i] + extent[i] - cells, 0) / 2);
-    } else {
-      before[i] = padding[i];
-      const steps = (cells + 2 * padding[i] - extent[i]) / stride[i];
-      out[i] = Math.floor(steps) + 1;
-      if (options.ceilMode === true && !Number.isInteger(steps) && out[i] * stride[i] < cells + padding[i]) out[i]++;
+      const count = Math.ceil(n / stride[i]);
+      before[i] = Math.floor(Math.max((count - 1) * stride[i] + extent[i] - n, 0) / 2);
+      return count;
     }
-    if (out[i] < 1) {
-      throw new ShapeError(
-        `${op}(${show("x", x)}): a window of ${extent[0]}×${extent[1]} does not fit into ${x.shape[1]}×${x.shape[2]} with padding ${JSON.stringify(options.padding)}; pad more or use a smaller window`,
-        { op, inputs: [x.shape, size] },
-      );
-    }
+    before[i] = padding[i];
+    const steps = (n + 2 * padding[i] - extent[i]) / stride[i];
+    const count = Math.floor(steps) + 1;
+    return options.ceilMode === true && !Number.isInteger(steps) && count * stride[i] < n + padding[i] ? count + 1 : count;
+  });
+  if (out.some((n) => n < 1)) {
+    throw new ShapeError(
+      `${op}(${show("x", x)}): a window of ${extent.join("×")} does not fit into ${cells.join("×")} with padding ${JSON.stringify(options.padding)}; pad more or use a smaller window`,
+      { op, inputs: [x.shape, size] },
+    );
   }
   return { geometry: { stride, padding: before, dilation }, out };
 }
 
-function image(op: string, value: TensorLike): Tensor {
+/** A batch of signals, images or volumes, channels last. */
+export function spatial(op: string, value: TensorLike, rank: Rank): Tensor {
   const x = floating(op, value);
-  if (x.shape.length !== 4) {
-    const hint = x.shape.length === 3 ? "; a single image needs a batch axis: x.expandDims(0)" : "";
-    throw new ShapeError(`${op}(${show("x", x)}): expected images [n, h, w, c]${hint}`, { op, inputs: [x.shape] });
+  if (x.shape.length !== rank + 2) {
+    const { x: expected, one } = layoutOf(rank);
+    const hint = x.shape.length === rank + 1 ? `; a single ${one} needs a batch axis: x.expandDims(0)` : "";
+    throw new ShapeError(`${op}(${show("x", x)}): expected ${expected}${hint}`, { op, inputs: [x.shape] });
   }
   return x;
 }
 
-type ConvAttrs = Geometry & { groups: number; direct: boolean };
+export type ConvAttrs = Geometry & { groups: number; direct: boolean };
 
 const convLowering = (kernel: string): KernelLowering => ({
   kind: "kernel",
@@ -138,19 +150,19 @@ const convFilterGradOp = defineOp<"x" | "gy", ConvAttrs>({
   lowering: convLowering("conv2d_filter_grad"),
 });
 
-const conv = (x: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convOp, [x, w], shape, x.dtype, { ...attrs });
-const convInputGrad = (gy: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor =>
+export const conv = (x: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convOp, [x, w], shape, x.dtype, { ...attrs });
+export const convInputGrad = (gy: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor =>
   node(convInputGradOp, [gy, w], shape, gy.dtype, { ...attrs });
 const convFilterGrad = (x: Tensor, gy: Tensor, shape: Shape, attrs: ConvAttrs): Tensor =>
   node(convFilterGradOp, [x, gy], shape, x.dtype, { ...attrs });
 
-export interface Conv2dOptions {
+export interface ConvOptions<Size = number> {
   /** Default 1. */
-  stride?: Pair;
+  stride?: Size;
   /** Default "valid" (none). */
-  padding?: Padding;
+  padding?: PaddingOf<Size>;
   /** Distance between filter cells. Default 1. */
-  dilation?: Pair;
+  dilation?: Size;
   /** Channels are split into this many groups that do not see each other. Default 1. */
   groups?: number;
   /**
@@ -160,40 +172,50 @@ export interface Conv2dOptions {
    */
   algorithm?: "auto" | "direct";
 }
+export type Conv2dOptions = ConvOptions<Pair>;
+
+/** The operands of a convolution or of its transpose, which has filters from its result's channels to its input's, checked. */
+export function checkConv(
+  op: string,
+  input: TensorLike,
+  filter: TensorLike,
+  { groups = 1, algorithm = "auto" }: ConvOptions<unknown>,
+  rank: Rank,
+  transposed = false,
+) {
+  const x = spatial(op, input, rank);
+  const w = floating(op, filter);
+  const context = { op, inputs: [x.shape, w.shape] };
+  const call = `${op}(${show("x", x)}, ${show("w", w)})`;
+  if (x.dtype !== w.dtype)
+    throw new DTypeError(`${call}: dtypes differ: ${x.dtype} and ${w.dtype}; cast one: w.cast("${x.dtype}")`, context);
+  if (w.shape.length !== rank + 2) throw new ShapeError(`${call}: expected ${layoutOf(rank).w}`, context);
+  const [depth, k] = w.shape.slice(-2);
+  const channels = x.shape[rank + 1];
+  const fits = channels === (transposed ? k : depth * groups);
+  if (!Number.isInteger(groups) || groups < 1 || k % groups !== 0 || !fits) {
+    const rule = transposed
+      ? `${channels} input channels need filters whose last axis is ${channels}, a number divisible by ${groups}, but they have ${depth} and ${k}`
+      : `${channels} input channels need filters of ${channels} / ${groups} channels and a number of filters divisible by ${groups}, but they have ${depth} and ${k}`;
+    throw new ShapeError(`${call}: ${rule}`, context);
+  }
+  if (algorithm !== "auto" && algorithm !== "direct")
+    throw new ValueError(`${op}: algorithm must be "auto" or "direct" but is ${JSON.stringify(algorithm)}`, context);
+  return { x, w, groups, direct: algorithm === "direct" };
+}
 
 /**
  * Two-dimensional cross-correlation. x: [n, h, w, c], w: [r, s, c / groups, k] → [n, h', w', k] with
  * h' = ⌊(h + 2p − d(r − 1) − 1) / stride⌋ + 1.
  */
-export function conv2d(
-  input: TensorLike,
-  filter: TensorLike,
-  { stride = 1, padding = "valid", dilation = 1, groups = 1, algorithm = "auto" }: Conv2dOptions = {},
-): Tensor {
-  const x = image("conv2d", input);
-  const w = floating("conv2d", filter);
-  const context = { op: "conv2d", inputs: [x.shape, w.shape] };
-  if (x.dtype !== w.dtype)
-    throw new DTypeError(
-      `conv2d(${show("x", x)}, ${show("w", w)}): dtypes differ: ${x.dtype} and ${w.dtype}; cast one: w.cast("${x.dtype}")`,
-      context,
-    );
-  if (w.shape.length !== 4)
-    throw new ShapeError(`conv2d(${show("x", x)}, ${show("w", w)}): expected filters [r, s, c / groups, k]`, context);
-  const [r, s, depth, k] = w.shape;
-  if (!Number.isInteger(groups) || groups < 1 || k % groups !== 0 || depth * groups !== x.shape[3]) {
-    throw new ShapeError(
-      `conv2d(${show("x", x)}, ${show("w", w)}): ${x.shape[3]} input channels need filters of ${x.shape[3]} / ${groups} channels and a number of filters divisible by ${groups}, but they have ${depth} and ${k}`,
-      context,
-    );
-  }
-  if (algorithm !== "auto" && algorithm !== "direct")
-    throw new ValueError(`conv2d: algorithm must be "auto" or "direct" but is ${JSON.stringify(algorithm)}`, context);
-  const { geometry, out } = slide("conv2d", x, [r, s], { stride, padding, dilation });
-  return conv(x, w, [x.shape[0], ...out, k], { ...geometry, groups, direct: algorithm === "direct" });
+export function conv2d(input: TensorLike, filter: TensorLike, options: Conv2dOptions = {}): Tensor {
+  const { x, w, ...rest } = checkConv("conv2d", input, filter, options, 2);
+  const { stride = 1, padding = "valid", dilation = 1 } = options;
+  const { geometry, out } = slide("conv2d", x, w.shape.slice(0, 2), { stride, padding, dilation });
+  return conv(x, w, [x.shape[0], ...out, w.shape[3]], { ...geometry, ...rest });
 }
 
-type PoolAttrs = Geometry & { window: readonly [number, number] };
+export type PoolAttrs = Geometry & { window: Sizes };
 
 const poolLowering = (kernel: string, extra: readonly number[] = []): KernelLowering => ({
   kind: "kernel",
@@ -229,26 +251,41 @@ const maxPoolGatherOp: Op = defineOp<"x" | "g", PoolAttrs>({
   lowering: poolLowering("max_pool2d_gather"),
 });
 
-export interface Pool2dOptions {
+export interface PoolOptions<Size = number> {
   /** Default: the window, so that windows do not overlap. */
-  stride?: Pair;
+  stride?: Size;
   /** Default "valid" (none). Padding never wins a maximum. */
-  padding?: Padding;
+  padding?: PaddingOf<Size>;
   /** Sizes are rounded up: a last window that reaches over the border counts if it begins before the padding does. Default false. */
   ceilMode?: boolean;
 }
+export type Pool2dOptions = PoolOptions<Pair>;
+/** `countPad`: padding counts as zeros (default true); cells beyond it, where `ceilMode` lets windows reach, never count. */
+export type AvgPoolOptions<Size = number> = PoolOptions<Size> & { countPad?: boolean };
 
-function poolGeometry(op: string, x: Tensor, window: Pair, { stride, padding = "valid", ceilMode }: Pool2dOptions) {
-  const size = wholePair(op, "window", window, 1);
-  const { geometry, out } = slide(op, x, size, { stride: stride ?? window, padding, dilation: 1, ceilMode });
-  return { attrs: { ...geometry, window: size }, shape: [x.shape[0], ...out, x.shape[3]] };
+/** Pooling of signals, images or volumes, its options checked. */
+export function checkPool<Size extends number | Sizes>(
+  op: string,
+  input: TensorLike,
+  window: Size,
+  options: PoolOptions<Size>,
+  rank: Rank,
+) {
+  const x = spatial(op, input, rank);
+  const size = wholes(op, "window", window, 1, rank);
+  const { stride = window, padding = "valid", ceilMode } = options;
+  const { geometry, out } = slide(op, x, size, { stride, padding, dilation: 1, ceilMode });
+  return { x, attrs: { ...geometry, window: size }, out };
 }
+
+/** Largest values in windows of images. */
+export const maxOfWindows = (x: Tensor, attrs: PoolAttrs, [h, w]: Sizes): Tensor =>
+  node(maxPoolOp, [x], [x.shape[0], h, w, x.shape[3]], x.dtype, { ...attrs });
 
 /** Largest value in each window. x: [n, h, w, c] → [n, h', w', c]. */
 export function maxPool2d(input: TensorLike, window: Pair, options: Pool2dOptions = {}): Tensor {
-  const x = image("maxPool2d", input);
-  const { attrs, shape } = poolGeometry("maxPool2d", x, window, options);
-  return node(maxPoolOp, [x], shape, x.dtype, attrs);
+  const { x, attrs, out } = checkPool("maxPool2d", input, window, options, 2);
+  return maxOfWindows(x, attrs, out);
 }
 
 /** Average pooling and its adjoint, dividing by the window's size (`countPad`) or by the cells inside the image. */
@@ -276,25 +313,29 @@ const avgPoolOp = defineAvgPool(true);
 const avgPoolInsideOp = defineAvgPool(false);
 
 /** For each window along an axis, its size by how much of it is neither beyond the border nor beyond the padding: not 1 in ceil mode only. */
-function overhang(x: Tensor, { window, stride, padding }: PoolAttrs, out: number, i: 0 | 1): Tensor | null {
+function overhang(x: Tensor, { window, stride, padding }: PoolAttrs, out: number, i: number): Tensor | null {
   const end = x.shape[1 + i] + padding[i];
   const ratios = Array.from({ length: out }, (_, k) => window[i] / Math.min(window[i], end - (k * stride[i] - padding[i])));
   return ratios.at(-1)! > 1 ? reshape(fromArray("avgPool2d", ratios, x.dtype), i === 0 ? [out, 1, 1] : [out, 1]) : null;
 }
 
-/**
- * Mean of each window. x: [n, h, w, c] → [n, h', w', c]. `countPad`: padding counts as zeros (default true); cells beyond it, where `ceilMode`
- * lets windows reach, never count.
- */
-export function avgPool2d(
-  input: TensorLike,
-  window: Pair,
-  { countPad = true, ...options }: Pool2dOptions & { countPad?: boolean } = {},
+/** Means of windows of images. */
+export function meanOfWindows(
+  x: Tensor,
+  attrs: PoolAttrs,
+  out: Sizes,
+  { countPad = true, ceilMode, padding }: AvgPoolOptions<unknown>,
 ): Tensor {
-  const x = image("avgPool2d", input);
-  const { attrs, shape } = poolGeometry("avgPool2d", x, window, options);
-  const y = node(countPad ? avgPoolOp : avgPoolInsideOp, [x], shape, x.dtype, attrs);
-  if (options.ceilMode !== true || options.padding === "same" || !countPad) return y;
-  const ratios = ([0, 1] as const).map((i) => overhang(x, attrs, shape[1 + i], i));
-  return ratios.reduce((all: Tensor, ratio) => (ratio === null ? all : mul(all, ratio)), y);
+  const y = node(countPad ? avgPoolOp : avgPoolInsideOp, [x], [x.shape[0], ...out, x.shape[3]], x.dtype, { ...attrs });
+  if (ceilMode !== true || padding === "same" || !countPad) return y;
+  return out.reduce((all: Tensor, n, i) => {
+    const ratio = overhang(x, attrs, n, i);
+    return ratio === null ? all : mul(all, ratio);
+  }, y);
+}
+
+/** Mean of each window. x: [n, h, w, c] → [n, h', w', c]. */
+export function avgPool2d(input: TensorLike, window: Pair, options: AvgPoolOptions<Pair> = {}): Tensor {
+  const { x, attrs, out } = checkPool("avgPool2d", input, window, options, 2);
+  return meanOfWindows(x, attrs, out, options);
 }

@@ -22,13 +22,18 @@ export {
   softsign,
 } from "./activations.js";
 export {
+  type AvgPoolOptions,
   avgPool2d,
   type Conv2dOptions,
+  type ConvOptions,
   conv2d,
   maxPool2d,
   type Padding,
+  type PaddingOf,
   type Pair,
   type Pool2dOptions,
+  type PoolOptions,
+  type Triple,
 } from "./conv.js";
 export type { NestedArray, TensorLike } from "./convert.js";
 export {
@@ -92,9 +97,25 @@ export {
   trunc,
   where,
 } from "./elementwise.js";
-export { channelShuffle, type LocalResponseNormOptions, localResponseNorm, pixelShuffle, pixelUnshuffle } from "./images.js";
 export { matmul } from "./linear.js";
 export { layerNorm, moments, type NormOptions, rmsNorm, standardize, variance } from "./norm.js";
 export { argmax, argmin, expand, logSumExp, max, mean, min, type ReduceOptions, sum } from "./reduce.js";
 export { crossEntropyRows, gather, logSoftmax, oneHot, softmax } from "./rows.js";
+export {
+  avgPool1d,
+  avgPool3d,
+  type ConvTransposeOptions,
+  channelShuffle,
+  conv1d,
+  conv3d,
+  convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
+  type LocalResponseNormOptions,
+  localResponseNorm,
+  maxPool1d,
+  maxPool3d,
+  pixelShuffle,
+  pixelUnshuffle,
+} from "./spatial.js";
 export { at, concat, expandDims, flatten, flip, pad, permute, reshape, slice, squeeze, stack, transpose } from "./views.js";

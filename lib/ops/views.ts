@@ -251,7 +251,8 @@ const placeOp = defineOp<"x", PlaceAttrs>({
   },
 });
 
-function place(x: Tensor, shape: Shape, starts: readonly number[], steps: readonly number[], fill: number): Tensor {
+/** x put at a window of an array of `fill`. */
+export function place(x: Tensor, shape: Shape, starts: readonly number[], steps: readonly number[], fill: number): Tensor {
   return node(placeOp, [x], shape, x.dtype, { starts, steps, fill });
 }
 

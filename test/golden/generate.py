@@ -161,6 +161,41 @@ def spatial(call, apply, x, parameters=()):
     }
 
 
+def convolutions(rank, conv, transposed, size):
+    """Convolutions and transposed ones of `rank` axes: plain, with a number for each axis, in groups."""
+    each = [3, 2, 1][-rank:] if rank > 1 else 2
+    plain = {"kernel": 2}
+    rich = {"kernel": 3, "stride": 2, "padding": 1, "dilation": each}
+    groups = {"kernel": 2, "groups": 2, "padding": 1}
+    for options in [plain, rich, groups]:
+        torch_options = {k: v for k, v in options.items() if k != "kernel"}
+        window, g = [options["kernel"]] * rank, options.get("groups", 1)
+        if rank < 3 or options is not plain:
+            w = [draw(4, 2 // g, *window), draw(4)]
+            wide = [n + 4 for n in size] if options is rich else size
+            yield spatial([f"conv{rank}d", 2, 4, options], lambda x, w, b: conv(x, w, b, **torch_options), draw(1, 2, *wide), w)
+        w = [draw(4, 2 // g, *window), draw(2)]
+        if options is rich:
+            options, torch_options = {**rich, "outputPadding": 1}, {**torch_options, "output_padding": 1}
+        small = (2, 4, *[2, 3, 2][:rank])
+        yield spatial([f"convTranspose{rank}d", 4, 2, options], lambda x, w, b: transposed(x, w, b, **torch_options), draw(*small), w)
+
+
+def pools(rank, top, mean, adaptive_top, adaptive_mean, size):
+    x = lambda: draw(1, 2, *size)
+    each = [2, 3, 2][:rank] if rank > 1 else 3
+    options = {"stride": 2, "padding": 1, "ceilMode": True}
+    yield spatial([f"maxPool{rank}d", each, options], lambda x: top(x, each, 2, 1, ceil_mode=True), x())
+    for count in [False, True]:
+        pool = lambda x: mean(x, each, 2, 1, True, count)
+        yield spatial([f"avgPool{rank}d", each, {**options, "countPad": count}], pool, x())
+    sizes = [2, 3, 1][:rank] if rank > 1 else 4
+    yield spatial([f"adaptiveMaxPool{rank}d", sizes], lambda x: adaptive_top(x, sizes), x())
+    yield spatial([f"adaptiveAvgPool{rank}d", sizes], lambda x: adaptive_mean(x, sizes), x())
+    yield spatial([f"globalMaxPool{rank}d"], lambda x: x.flatten(2).amax(2), x())
+    yield spatial([f"globalAvgPool{rank}d"], lambda x: x.flatten(2).mean(2), x())
+
+
 def images():
     def excite(x, a, b, c, d):
         hidden = F.silu(F.linear(x.mean((2, 3)), a, b))
@@ -179,6 +214,11 @@ def images():
     separable = lambda x, w, v, b: F.conv2d(F.conv2d(x, w, stride=2, groups=3), v, b)
     weights = [draw(3, 1, 3, 2), draw(4, 3, 1, 1), draw(4)]
     yield spatial(["separableConv2d", 3, 4, {"kernel": [3, 2], "stride": 2}], separable, draw(2, 3, 5, 6), weights)
+    yield from convolutions(1, F.conv1d, F.conv_transpose1d, (9,))
+    yield from convolutions(2, F.conv2d, F.conv_transpose2d, (5, 6))
+    yield from convolutions(3, F.conv3d, F.conv_transpose3d, (4, 5, 3))
+    yield from pools(1, F.max_pool1d, F.avg_pool1d, F.adaptive_max_pool1d, F.adaptive_avg_pool1d, (9,))
+    yield from pools(3, F.max_pool3d, F.avg_pool3d, F.adaptive_max_pool3d, F.adaptive_avg_pool3d, (4, 5, 4))
     for ceil in [False, True]:
         options = {"stride": 2, "ceilMode": ceil}
         yield spatial(["maxPool2d", 3, options], lambda x: F.max_pool2d(x, 3, 2, ceil_mode=ceil), draw(1, 2, 6, 8))

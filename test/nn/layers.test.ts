@@ -158,6 +158,11 @@ describe("options out of range", () => {
     ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, padding: "full" as never })],
     ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, padding: -1 })],
     ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, groups: 2 })],
+    ["conv1d", () => nn.conv1d(2, 2, { kernel: 3, padding: [1] as never, stride: [1, 1] as never })],
+    ["conv3d", () => nn.conv3d(2, 2, { kernel: [3, 3] as never })],
+    ["convTranspose2d", () => nn.convTranspose2d(3, 4, { kernel: 3, groups: 2 })],
+    ["maxPool3d", () => nn.maxPool3d([2, 2, 0])],
+    ["adaptiveMaxPool1d", () => nn.adaptiveMaxPool1d(0)],
     ["maxPool2d", () => nn.maxPool2d(0)],
     ["maxPool2d", () => nn.maxPool2d(2, { stride: -2 })],
     ["avgPool2d", () => nn.avgPool2d(2, { padding: "around" as never })],
@@ -210,6 +215,10 @@ describe("inputs that do not fit", () => {
     expect(fails(conv, zeros([2, 3, 8, 8])).message).toContain("x.permute([0, 2, 3, 1])");
     expect(fails(conv, zeros([8, 8, 3])).message).toContain("x.expandDims(0)");
     expect(fails(nn.conv2d(1, 4, { kernel: 3 }), zeros([2, 8, 8])).message).toContain("x.expandDims(3)");
+    expect(fails(nn.conv1d(3, 4, { kernel: 3 }), zeros([2, 3, 8])).message).toContain(
+      "signals [n, l, 3]; channels come last: x.permute([0, 2, 1])",
+    );
+    expect(fails(nn.conv3d(1, 4, { kernel: 3 }), zeros([2, 8, 8, 8])).message).toContain("x.expandDims(4)");
     for (const op of ["globalMaxPool2d", "adaptiveMaxPool2d"] as const) {
       expect(fails(nn[op](1), zeros([2, 8]))).toMatchObject({ code: "ERR_SHAPE", op });
     }

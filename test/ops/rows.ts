@@ -168,46 +168,80 @@ export const dropping = ({ refuses = [] }: Settings = {}): Row => ({
   refuses: [badDType(i32(3, 2), 0.5), badValue(f32(3, 2), -0.1), badValue(f32(3, 2), 1.5), badValue(f32(3, 2), nan), ...refuses],
 });
 
+const alike = (count: number, n: number): number[] => new Array<number>(count).fill(n);
+
 /** Stride, padding and dilation of a window of `size` cells. */
 const sliding = (draw: Draw, size: readonly number[], dilates: boolean) => {
-  const pair = (low: number, high: number) => [draw.whole(low, high), draw.whole(low, high)];
+  const each = (low: number, high: number) => size.map(() => draw.whole(low, high));
   return {
-    stride: draw.coin() ? draw.whole(1, 3) : pair(1, 3),
+    stride: draw.coin() ? draw.whole(1, 3) : each(1, 3),
     padding: draw.pick(["same", "valid", 0, size.map((n) => draw.whole(0, n - 1))]),
-    ...(dilates ? { dilation: draw.coin() ? 1 : pair(1, 2) } : {}),
+    ...(dilates ? { dilation: draw.coin() ? 1 : each(1, 2) } : {}),
   };
 };
 
-/** Pooling of images that are a little larger than the window. */
-export const pooling = (domain: Domain, options: (draw: Draw) => object = () => ({}), row: Settings = {}): Row => ({
+/** How much longer than a window an axis may be: volumes have few cells along each. */
+const room = (draw: Draw, rank: number, small: number, large: number) => (rank === 3 ? 2 : draw.large ? large : small);
+
+/** Pooling of signals, images or volumes that are a little larger than the window. */
+export const pooling = (
+  domain: Domain,
+  options: (draw: Draw) => object = () => ({}),
+  { rank = 2, ...row }: Settings & { rank?: number } = {},
+): Row => ({
   draw: (draw) => {
     const n = draw.whole(1, 3);
-    const size = draw.coin() ? [n, n] : [n, draw.whole(1, 3)];
-    const [h, w] = size.map((cells) => draw.whole(cells, cells + (draw.large ? 15 : 5)));
-    const window = size[0] === size[1] ? n : size;
-    const image = { shape: [draw.whole(1, 2), h, w, draw.size(1)], domain };
+    const size = Array.from({ length: rank }, () => n);
+    if (draw.coin()) for (let i = 1; i < rank; i++) size[i] = draw.whole(1, 3);
+    const cells = size.map((least) => draw.whole(least, least + room(draw, rank, 5, 15)));
+    const window = size.every((other) => other === n) ? n : size;
+    const image = { shape: [draw.whole(1, 2), ...cells, draw.size(1)], domain };
     return { inputs: [image], rest: [window, { ...sliding(draw, size, false), ...options(draw) }] };
   },
   refuses: [
-    badShape(f32(4, 4, 2), 2),
-    badShape(f32(1, 2, 2, 1), 3),
-    badValue(f32(1, 4, 4, 1), 0),
-    badValue(f32(1, 4, 4, 1), 2, { padding: "full" }),
+    badShape(f32(...alike(rank + 1, 4)), 2),
+    badShape(f32(1, ...alike(rank, 2), 1), 3),
+    badValue(f32(1, ...alike(rank, 4), 1), 0),
+    badValue(f32(1, ...alike(rank, 4), 1), 2, { padding: "full" }),
   ],
   ...row,
 });
 
-/** Images and filters of any geometry, grouped and depthwise too. */
-export function convolution(draw: Draw): Sample {
-  const groups = draw.pick([1, 1, 2, 3]);
-  const size = [draw.whole(1, 3), draw.whole(1, 3)];
-  const [h, w] = size.map((n) => draw.whole(2 * n, 2 * n + (draw.large ? 9 : 3)));
-  const isDepthwise = groups > 1 && draw.coin();
-  const channels = isDepthwise ? 1 : draw.pick([1, 2, 3, 8, 17]);
-  const filters = groups * draw.pick(isDepthwise ? [1, 2] : [1, 3, 4, 8, 17]);
-  const inputs = normals([draw.whole(1, 2), h, w, groups * channels], [...size, channels, filters]);
-  return { inputs, rest: [{ ...sliding(draw, size, true), groups }] };
-}
+/** Operands of a convolution of any geometry, grouped and depthwise too, or of its transpose. */
+export const convolution =
+  (rank: number, transposed = false) =>
+  (draw: Draw): Sample => {
+    const groups = draw.pick([1, 1, 2, 3]);
+    const size = Array.from({ length: rank }, () => draw.whole(1, 3));
+    const least = transposed ? 1 : 2;
+    const cells = size.map((n) => draw.whole(least * n, least * n + room(draw, rank, 3, 9)));
+    const isDepthwise = groups > 1 && draw.coin();
+    const few = rank === 3 ? [1, 2, 3] : [1, 2, 3, 8, 17];
+    const channels = isDepthwise ? 1 : draw.pick(few);
+    const filters = groups * draw.pick(isDepthwise ? [1, 2] : rank === 3 ? [1, 3] : [1, 3, 4, 8, 17]);
+    const inputs = normals([draw.whole(1, 2), ...cells, transposed ? filters : groups * channels], [...size, channels, filters]);
+    const options = { ...sliding(draw, size, true), groups };
+    if (!transposed || options.padding === "same" || draw.coin()) return { inputs, rest: [options] };
+    const { stride } = options;
+    return { inputs, rest: [{ ...options, outputPadding: typeof stride === "number" ? stride - 1 : stride.map((n) => n - 1) }] };
+  };
+
+/** What every convolution of so many axes refuses, and its transpose, whose result has the filters' other channels. */
+export const badConvolutions = (rank: number, transposed = false): Row["refuses"] => {
+  const x = (channels: number) => f32(1, ...alike(rank, 4), channels);
+  const w = (...channels: [number, number]) => f32(...alike(rank, 3), ...channels);
+  return [
+    badShape(f32(...alike(rank + 1, 4)), w(2, 2)),
+    badShape(x(2), w(3, 3)),
+    badShape(x(2), f32(3, 2, 2), { groups: 0 }),
+    badShape(x(2), transposed ? w(1, 2) : w(1, 3), { groups: transposed ? 4 : 2 }),
+    badValue(x(2), w(2, 2), { stride: 0 }),
+    badDType(x(2), f64(...alike(rank, 3), 2, 2)),
+    badValue(x(2), w(2, 2), { algorithm: "fft" }),
+    transposed ? badValue(x(2), w(2, 2), { outputPadding: 1 }) : badShape(f32(1, ...alike(rank, 2), 2), w(2, 1)),
+    ...(transposed ? [badShape(f32(1, ...alike(rank, 1), 2), w(2, 2), { padding: 2 })] : []),
+  ];
+};
 
 /** Factors of a product: matrices, vectors, batches that broadcast. */
 export function factors(draw: Draw): Sample {

@@ -9,6 +9,7 @@ import { erf, pow } from "../../lib/runtime/reference/math.js";
 import { below, between, distinct, nonzero, normal } from "./draw.js";
 import {
   badAxes,
+  badConvolutions,
   badDType,
   badIndex,
   badShape,
@@ -49,6 +50,12 @@ import {
 export type OpName = Exclude<keyof typeof ops, "setSeed" | "getRandomState" | "setRandomState"> | "scan";
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+
+const ones9 = [
+  [[[1]], [[1]], [[1]]],
+  [[[1]], [[1]], [[1]]],
+  [[[1]], [[1]], [[1]]],
+]; // [3, 3, 1, 1]
 
 // biome-ignore format: a table
 export const table = {
@@ -301,6 +308,8 @@ export const table = {
   softmax: normalized(gives([0.5, 0.5], [1000, 1000]), gives([0, 1], [-inf, 0]), gives([nan, nan], [nan, 0])),
 
   // Images.
+  avgPool1d: pooling(normal, (draw) => ({ countPad: draw.coin(), ceilMode: draw.coin() }), { rank: 1 }),
+  avgPool3d: pooling(normal, (draw) => ({ countPad: draw.coin(), ceilMode: draw.coin() }), { rank: 3 }),
   avgPool2d: pooling(normal, (draw) => ({ countPad: draw.coin(), ceilMode: draw.coin() }), {
     known: [
       gives([[[[3], [4.5]], [[7.5], [9]]]], [[[[1], [2], [3]], [[4], [5], [6]], [[7], [8], [9]]]], 2, { ceilMode: true }),
@@ -315,15 +324,22 @@ export const table = {
     known: [gives([[0, 3, 1, 4, 2, 5]], [[0, 1, 2, 3, 4, 5]], 2)],
     refuses: [badShape(f32(2, 5), 2), badShape(f32(4), 2), badValue(f32(2, 4), 0)],
   },
-  conv2d: {
-    draw: convolution,
+  conv1d: { draw: convolution(1), tolerance: 64, refuses: badConvolutions(1) },
+  conv2d: { draw: convolution(2), tolerance: 64, refuses: badConvolutions(2) },
+  conv3d: { draw: convolution(3), tolerance: 64, refuses: badConvolutions(3) },
+  convTranspose1d: { draw: convolution(1, true), tolerance: 64, refuses: badConvolutions(1, true) },
+  convTranspose2d: {
+    draw: convolution(2, true),
     tolerance: 64,
-    refuses: [
-      badShape(f32(4, 4, 2), f32(3, 3, 2, 1)), badShape(f32(1, 4, 4, 2), f32(3, 3, 3, 1)), badShape(f32(1, 2, 2, 2), f32(3, 3, 2, 1)),
-      badShape(f32(1, 4, 4, 2), f32(3, 3, 1, 3), { groups: 2 }), badValue(f32(1, 4, 4, 2), f32(3, 3, 2, 1), { stride: 0 }),
-      badDType(f32(1, 4, 4, 2), f64(3, 3, 2, 1)), badValue(f32(1, 4, 4, 2), f32(3, 3, 2, 1), { algorithm: "fft" }),
+    // A filter of ones puts every cell where it reaches: of 3 × 3 cells, stride 2, all but the border of 1.
+    known: [
+      gives([[[[1], [3], [2], [2]], [[4], [10], [6], [6]], [[3], [7], [4], [4]], [[3], [7], [4], [4]]]],
+        [[[[1], [2]], [[3], [4]]]], ones9, { stride: 2, padding: 1, outputPadding: 1 }),
+      gives([[[[1], [3], [2]], [[4], [10], [6]], [[3], [7], [4]]]], [[[[1], [2]], [[3], [4]]]], ones9, { stride: 2, padding: 1 }),
     ],
+    refuses: badConvolutions(2, true),
   },
+  convTranspose3d: { draw: convolution(3, true), tolerance: 64, refuses: badConvolutions(3, true) },
   localResponseNorm: {
     draw: (draw) => {
       const rest = [draw.whole(1, 6), { alpha: draw.next(), beta: draw.pick([0.5, 0.75]), k: draw.whole(1, 2) }];
@@ -332,6 +348,8 @@ export const table = {
     known: [gives([[1 / 3, 2 / 7, 0]], [[1, 2, 0]], 2, { alpha: 2, beta: 1, k: 2 }), gives([[3 / 4]], [[3]], 1, { alpha: 1 / 3, beta: 1 })],
     refuses: [badShape(f32(4), 3), badValue(f32(2, 4), 0), badDType(i32(2, 4), 3)],
   },
+  maxPool1d: pooling(distinct, (draw) => ({ ceilMode: draw.coin() }), { rank: 1 }),
+  maxPool3d: pooling(distinct, (draw) => ({ ceilMode: draw.coin() }), { rank: 3 }),
   maxPool2d: pooling(distinct, (draw) => ({ ceilMode: draw.coin() }), { known: [gives([[[[nan]]]], [[[[1], [nan]], [[3], [2]]]], 2)] }),
 
   pixelShuffle: {
