@@ -83,21 +83,25 @@ function standIn(name) {
   const names = exportsOf(source(name));
   const value = names.find(([, kind]) => kind === "value");
   if (value !== undefined) throw new Error(`lib/${name}.ts cannot be late: ${value[0]} may be no function`);
-  const parts = names.map(([what, kind]) =>
-    kind === "function"
-      ? `export const ${what} = (...args) => late().${what}(...args);`
-      : `export const ${what} = new Proxy(function () {}, {
-        construct: (_, args, target) => Reflect.construct(late().${what}, args, target),
-        get: (_, name) => late().${what}[name],
-      });`,
-  );
-  return [
-    `import { createRequire } from "node:module";`,
-    "let module;",
-    `const late = () => (module ??= createRequire(import.meta.url)("../${name}.js"));`,
-    ...parts,
-  ].join("\n");
+  const parts = names.map(([what, kind]) => `export const ${what} = ${kind}From("${what}");`);
+  return [`import { late } from "${stand}";`, `const { functionFrom, classFrom } = late("../${name}.js");`, ...parts].join("\n");
 }
+
+/** What makes the names of stand-ins: few bytes for each. */
+const stand = "\0stand-in";
+const standing = `
+import { createRequire } from "node:module";
+const require = createRequire(import.meta.url);
+export function late(file) {
+  let module;
+  const load = () => (module ??= require(file));
+  const functionFrom = (name) => (...args) => load()[name](...args);
+  const classFrom = (name) => new Proxy(function () {}, {
+    construct: (_, args, target) => Reflect.construct(load()[name], args, target),
+    get: (_, key) => load()[name][key],
+  });
+  return { functionFrom, classFrom };
+}`;
 
 /** Everybody who imports a late module gets its stand-in; what the root reaches then is the common file. */
 const common = new Set();
@@ -105,11 +109,12 @@ const prefix = "\0late:";
 const loadLate = {
   name: "late",
   resolveId(specifier, importer) {
+    if (specifier === stand) return stand;
     if (importer === undefined || !specifier.startsWith(".")) return null;
     const name = nameOf.get(resolve(dirname(importer), specifier.replace(/\.js$/, ".ts")));
     return name === undefined ? null : `${prefix}${name}`;
   },
-  load: (id) => (id.startsWith(prefix) ? standIn(id.slice(prefix.length)) : null),
+  load: (id) => (id === stand ? standing : id.startsWith(prefix) ? standIn(id.slice(prefix.length)) : null),
   buildEnd() {
     const visit = (id) => {
       if (common.has(id)) return;
