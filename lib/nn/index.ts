@@ -27,42 +27,7 @@ export {
 } from "./activations.js";
 export { Bilinear, bilinear } from "./bilinear.js";
 export { Conv2d, type Conv2dLayerOptions, type ConvLayerOptions, conv2d } from "./conv.js";
-export {
-  adaptiveAvgPool1d,
-  adaptiveAvgPool3d,
-  adaptiveMaxPool1d,
-  adaptiveMaxPool3d,
-  avgPool1d,
-  avgPool3d,
-  Conv1d,
-  Conv3d,
-  ConvTranspose,
-  type ConvTransposeLayerOptions,
-  channelShuffle,
-  conv1d,
-  conv3d,
-  convTranspose1d,
-  convTranspose2d,
-  convTranspose3d,
-  type DepthwiseConv2dOptions,
-  depthwiseConv2d,
-  globalAvgPool1d,
-  globalAvgPool3d,
-  globalMaxPool1d,
-  globalMaxPool3d,
-  LayerScale,
-  type LayerScaleOptions,
-  layerScale,
-  localResponseNorm,
-  maxPool1d,
-  maxPool3d,
-  pixelShuffle,
-  pixelUnshuffle,
-  SqueezeExcitation,
-  type SqueezeExcitationOptions,
-  separableConv2d,
-  squeezeExcitation,
-} from "./convolutional.js";
+export * from "./convolutional.js";
 export { alphaDropout, Dropout, dropout, dropout2d, stochasticDepth } from "./dropout.js";
 export { Embedding, type EmbeddingOptions, embedding } from "./embedding.js";
 export type { Initializer } from "./init.js";
