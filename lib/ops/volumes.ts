@@ -26,7 +26,7 @@ import {
 } from "./conv.js";
 import { show, type TensorLike } from "./convert.js";
 import { add } from "./elementwise.js";
-import { concat, expandDims, pad, permute, place, reshape, slice } from "./views.js";
+import { expandDims, pad, place, reshape, slice } from "./views.js";
 
 // A signal is an image of one row. The geometry of an image is also that of a volume without its first axis.
 const ofRow = ({ stride: [s], padding: [p], dilation: [d] }: Geometry): Geometry => ({ stride: [1, s], padding: [0, p], dilation: [1, d] });
@@ -50,28 +50,35 @@ export function conv1d(input: TensorLike, filter: TensorLike, options: ConvOptio
   return without(y, 1);
 }
 
+/** Filter slice i of [q, r, s, c, k] as a filter of images. */
+const filterSlice = (w: Tensor, i: number): Tensor => reshape(slice(w, [i], [i + 1]), w.shape.slice(1));
+
 /**
  * Three-dimensional cross-correlation. x: [n, d, h, w, c], w: [q, r, s, c / groups, k] → [n, d', h', w', k]; sizes as in {@link conv2d}.
- * It is one convolution of images: a slice's channels, beside those of its neighbours in depth that the same filter meets.
+ * It is a sum of convolutions of images, one for each slice of the filters.
  */
 export function conv3d(input: TensorLike, filter: TensorLike, options: ConvOptions<Triple> = {}): Tensor {
   const { x, w, ...rest } = checkConv("conv3d", input, filter, options, 3);
   const { geometry, out } = slide("conv3d", x, w.shape.slice(0, 3), given(options));
-  const [n, depth, height, width, c] = x.shape;
-  const [q, r, s, channels, k] = w.shape;
+  const [n, depth, ...image] = x.shape;
+  const [q] = w.shape;
+  const k = w.shape[4];
   const [[stride], [before], [dilation]] = [geometry.stride, geometry.padding, geometry.dilation];
   const reach = (out[0] - 1) * stride + 1; // of one filter slice
   const after = Math.max(0, reach + (q - 1) * dilation - depth - before);
-  const padded = pad(x, [
-    [0, 0],
-    [before, after],
-  ]);
-  const met = Array.from({ length: q }, (_, i) => slice(padded, [0, i * dilation], [n, i * dilation + reach], [1, stride]));
-  const { groups } = rest;
-  const apart = met.map((part) => reshape(part, [n * out[0], height, width, groups, c / groups]));
-  const images = reshape(concat(apart, { axis: 4 }), [n * out[0], height, width, q * c]);
-  const filters = reshape(permute(w, [1, 2, 0, 3, 4]), [r, s, q * channels, k]);
-  return reshape(conv(images, filters, [n * out[0], out[1], out[2], k], { ...ofSlices(geometry), ...rest }), [n, ...out, k]);
+  const padded =
+    before + after === 0
+      ? x
+      : pad(x, [
+          [0, 0],
+          [before, after],
+        ]);
+  const parts = Array.from({ length: q }, (_, i) => {
+    const met = slice(padded, [0, i * dilation], [n, i * dilation + reach], [1, stride]);
+    const images = reshape(met, [n * out[0], ...image]);
+    return conv(images, filterSlice(w, i), [n * out[0], out[1], out[2], k], { ...ofSlices(geometry), ...rest });
+  });
+  return reshape(parts.reduce(add), [n, ...out, k]);
 }
 
 export interface ConvTransposeOptions<Size = number> extends ConvOptions<Size> {
@@ -147,21 +154,18 @@ export function convTranspose1d(input: TensorLike, filter: TensorLike, options: 
 export function convTranspose3d(input: TensorLike, filter: TensorLike, options: ConvTransposeOptions<Triple> = {}): Tensor {
   return transposed("convTranspose3d", input, filter, options, 3, (x, w, out, k, attrs) => {
     const [n, depth] = x.shape;
-    const [q, r, s, channels, c] = w.shape;
-    const filters = reshape(permute(w, [1, 2, 0, 3, 4]), [r, s, q * channels, c]);
     const images = reshape(x, [n * depth, ...x.shape.slice(2)]);
-    const slices = convInputGrad(images, filters, [n * depth, out[1], out[2], q * k], { ...attrs, ...ofSlices(attrs) });
-    const apart = reshape(slices, [n, depth, out[1], out[2], attrs.groups, q, channels]);
     const [[stride], [before], [dilation]] = [attrs.stride, attrs.padding, attrs.dilation];
     const shape = [n, ...out, k];
     // What filter slice i makes of slice t of x lies at t · stride + i · dilation − before.
-    const parts = Array.from({ length: q }, (_, i) => {
+    const parts = Array.from({ length: w.shape[0] }, (_, i) => {
+      const slices = convInputGrad(images, filterSlice(w, i), [n * depth, out[1], out[2], k], { ...attrs, ...ofSlices(attrs) });
       const offset = i * dilation - before;
       const from = Math.max(0, Math.ceil(-offset / stride));
       const to = Math.max(from, Math.min(depth, Math.ceil((out[0] - offset) / stride)));
-      const own = slice(apart, [0, from, 0, 0, 0, i], [n, to, out[1], out[2], attrs.groups, i + 1]);
+      const own = slice(reshape(slices, [n, depth, out[1], out[2], k]), [0, from], [n, to]);
       const start = from === to ? 0 : from * stride + offset;
-      return place(reshape(own, [n, to - from, out[1], out[2], k]), shape, [0, start, 0, 0, 0], [1, stride, 1, 1, 1], 0);
+      return place(own, shape, [0, start, 0, 0, 0], [1, stride, 1, 1, 1], 0);
     });
     return parts.reduce(add);
   });
