@@ -47,10 +47,13 @@ export class WordStream {
   private readonly key: [number, number];
   private readonly stream: [number, number];
   private words: Readonly<Words> = [0, 0, 0, 0];
-  private drawn = 0;
 
-  /** `seed` and `stream` are whole numbers from 0 to 2⁵³ − 1. */
-  constructor(seed: number, stream = 0) {
+  /** `seed` and `stream` are whole numbers from 0 to 2⁵³ − 1; `drawn`, of words that count as drawn already, is a multiple of four. */
+  constructor(
+    seed: number,
+    stream = 0,
+    private drawn = 0,
+  ) {
     this.key = splitWords(seed);
     this.stream = splitWords(stream);
   }
@@ -67,6 +70,11 @@ export class WordStream {
   uniform(): number {
     const high = this.next() >>> 5;
     return (high * 0x4000000 + (this.next() >>> 6)) / 0x20000000000000;
+  }
+
+  /** From the standard normal distribution. Source: Box & Muller 1958. */
+  normal(): number {
+    return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
   }
 
   /** A whole number from 0 to n − 1, each as likely as any other; 0 < n ≤ 2³². */

@@ -23,6 +23,11 @@ export abstract class Dataset<B extends Batch = Batch> {
   /** Number of examples. */
   abstract readonly length: number;
 
+  constructor(
+    /** Functions given to `map` that an example goes through: each draws random numbers of its own. */
+    readonly transforms = 0,
+  ) {}
+
   /**
    * The examples at `indices`, in that order; repeated indices repeat examples. Throws {@link IndexError}. A loader says with `pass`
    * which pass over the data this belongs to: what is random in an example depends on that alone.
@@ -170,7 +175,7 @@ class MappedDataset<B extends Batch, C extends Batch> extends Dataset<C> {
     private readonly source: Dataset<B>,
     private readonly transform: (batch: B, sampling: Sampling) => C | Promise<C>,
   ) {
-    super();
+    super(source.transforms + 1);
   }
 
   get length(): number {
@@ -178,7 +183,7 @@ class MappedDataset<B extends Batch, C extends Batch> extends Dataset<C> {
   }
 
   get(indices: ArrayLike<number>, pass?: Pass): C | Promise<C> {
-    return then(this.source.get(indices, pass), (batch) => this.transform(batch, new Sampling(indices, pass)));
+    return then(this.source.get(indices, pass), (batch) => this.transform(batch, new Sampling(indices, pass, this.source.transforms)));
   }
 }
 
@@ -187,7 +192,7 @@ class Subset<B extends Batch> extends Dataset<B> {
     private readonly source: Dataset<B>,
     private readonly chosen: Int32Array,
   ) {
-    super();
+    super(source.transforms);
   }
 
   get length(): number {
@@ -213,7 +218,7 @@ class Concatenated<B extends Batch> extends Dataset<B> {
   private readonly starts: number[] = [];
 
   constructor(private readonly parts: readonly Dataset<B>[]) {
-    super();
+    super(Math.max(...parts.map(({ transforms }) => transforms)));
     let length = 0;
     for (const part of parts) {
       this.starts.push(length);
@@ -254,7 +259,7 @@ class Zipped<B extends Batch, C extends Batch> extends Dataset<B & C> {
     private readonly left: Dataset<B>,
     private readonly right: Dataset<C>,
   ) {
-    super();
+    super(Math.max(left.transforms, right.transforms));
     if (left.length !== right.length) {
       throw new ValueError(`zip: there are ${left.length} and ${right.length} examples; each needs its partner`, {
         op: "zip",
@@ -290,7 +295,7 @@ class Cached<B extends Batch> extends Dataset<B> {
   private readonly isKept: Uint8Array;
 
   constructor(private readonly source: Dataset<B>) {
-    super();
+    super(source.transforms);
     this.isKept = new Uint8Array(source.length);
   }
 

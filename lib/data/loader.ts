@@ -181,7 +181,7 @@ export class DataLoader<B extends Batch = Batch> implements AsyncIterable<B> {
         const indices = nextIndices();
         return indices === null
           ? null
-          : this.transformed(await dataset.get(indices, { seed, epoch }), new Sampling(indices, { seed, epoch }));
+          : this.transformed(await dataset.get(indices, { seed, epoch }), new Sampling(indices, { seed, epoch }, dataset.transforms));
       },
     };
   }

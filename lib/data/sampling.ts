@@ -16,6 +16,8 @@ export class Sampling implements Pass {
     /** Their numbers in the data set. */
     readonly indices: ArrayLike<number>,
     { seed, epoch }: Pass = { seed: 0, epoch: 0 },
+    /** Transforms that the examples have gone through before: each draws numbers of its own. */
+    readonly transforms = 0,
   ) {
     this.seed = seed;
     this.epoch = epoch;
@@ -23,10 +25,10 @@ export class Sampling implements Pass {
 
   /**
    * Random numbers for the i-th of these examples: the same for equal seed, epoch and example, whatever the batch size, the prefetching
-   * and the number of workers.
+   * and the number of workers. `use`, from 0 to 15: further numbers, for whatever must not go by the same.
    */
-  random(i: number): WordStream {
+  random(i: number, use = 0): WordStream {
     // Streams below 2³² are those of the orders (shuffle.ts).
-    return new WordStream(this.seed, (this.epoch + 1) * 0x100000000 + this.indices[i]);
+    return new WordStream(this.seed, (this.epoch + 1) * 0x100000000 + this.indices[i], (16 * this.transforms + use) * 0x1000000000);
   }
 }

@@ -11,7 +11,7 @@ export type Transform<B extends Batch> = (batch: B, sampling: Sampling) => B | P
 interface Task<B> {
   readonly number: number;
   readonly batch: B;
-  readonly sampling: Pick<Sampling, "indices" | "seed" | "epoch">;
+  readonly sampling: Pick<Sampling, "indices" | "seed" | "epoch" | "transforms">;
 }
 
 type Answer<B> = { readonly number: number } & ({ readonly batch: B } | { readonly error: unknown });
@@ -33,7 +33,10 @@ export async function serveTransforms(module: string): Promise<void> {
   port.on("message", async ({ number, batch, sampling }: Task<Batch>) => {
     try {
       const transform = await loading;
-      port.postMessage({ number, batch: await transform(batch, new Sampling(sampling.indices, sampling)) } satisfies Answer<Batch>);
+      port.postMessage({
+        number,
+        batch: await transform(batch, new Sampling(sampling.indices, sampling, sampling.transforms)),
+      } satisfies Answer<Batch>);
     } catch (error) {
       port.postMessage({ number, error: error instanceof Error ? error : new Error(String(error)) } satisfies Answer<Batch>);
     }
@@ -58,18 +61,18 @@ export class TransformWorkers<B extends Batch> {
     this.module = String(module instanceof URL || /^[a-z]+:\/\//.test(module) ? module : pathToFileURL(module));
   }
 
-  async run(batch: B, { indices, seed, epoch }: Sampling): Promise<B> {
+  async run(batch: B, sampling: Sampling): Promise<B> {
     const number = this.started++;
     if (this.count === 0) {
       this.local ??= loadTransform<B>(this.module);
-      return (await this.local)(batch, new Sampling(indices, { seed, epoch }));
+      return (await this.local)(batch, sampling);
     }
     this.workers[number % this.count] ??= this.start(number % this.count);
     const worker = this.workers[number % this.count];
     return new Promise((resolve, reject) => {
       this.waiting.set(number, { resolve, reject, worker });
       worker.ref(); // the process stays for what is still asked for
-      worker.postMessage({ number, batch, sampling: { indices, seed, epoch } } satisfies Task<B>);
+      worker.postMessage({ number, batch, sampling } satisfies Task<B>);
     });
   }
 

@@ -97,7 +97,7 @@ function kernels(votes: Votes): Estimator {
     draw(random) {
       const { mean, width } = mixture[pick(cumulative, random)];
       for (;;) {
-        const share = mean + width * normal(random); // at least a third of them lie within
+        const share = mean + width * random.normal(); // at least a third of them lie within
         if (share >= 0 && share < 1) return share;
       }
     },
@@ -105,9 +105,6 @@ function kernels(votes: Votes): Estimator {
 }
 
 const normalCdf = (z: number) => 0.5 * (1 + erf(z / Math.SQRT2));
-
-/** Box and Muller 1958. */
-const normal = (random: WordStream) => Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
 
 function runningSums(weights: readonly number[]): number[] {
   let sum = 0;
