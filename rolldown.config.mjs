@@ -33,6 +33,7 @@ const late = [
   "io/index",
   "losses/index",
   "metrics/index",
+  "nn/attention",
   "nn/convolutional",
   "nn/preprocessing",
   "ops/spatial",

@@ -1,4 +1,4 @@
-/** AlexNet as torchvision has it: one tower, no normalisation. Source: Krizhevsky 2014, "One weird trick". */
+/** AlexNet: the paper's, and the one that torchvision has. */
 import * as nn from "../nn/index.js";
 import { chain, flattenByChannel, type ModelOptions } from "./parts.js";
 
@@ -9,7 +9,10 @@ export interface AlexNetOptions extends ModelOptions {
 
 const pool = () => nn.maxPool2d(3, { stride: 2 });
 
-/** AlexNet with one tower. Images [n, h, w, 3], 224 × 224, at least 63 × 63 → logits [n, classes]. */
+/**
+ * AlexNet with one tower and without normalisation, as in torchvision. Images [n, h, w, 3], 224 × 224, at least 63 × 63 → logits
+ * [n, classes]. Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks".
+ */
 export function alexnet({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexNetOptions = {}) {
   return chain({
     features: nn.sequential(
@@ -25,6 +28,31 @@ export function alexnet({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexN
       ...[nn.dropout(dropout), nn.linear(256 * 6 * 6, 4096), nn.relu()],
       ...[nn.dropout(dropout), nn.linear(4096, 4096), nn.relu()],
       nn.linear(4096, classes),
+    ),
+  });
+}
+
+/**
+ * AlexNet of the paper: local response normalisation, and two groups where its two processors did not talk. Images [n, h, w, 3],
+ * 224 × 224 → logits [n, classes]. Source: Krizhevsky, Sutskever & Hinton 2012, section 3.
+ */
+export function alexnet2012({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexNetOptions = {}) {
+  const start = (bias: number) => ({ init: nn.init.normal({ std: 0.01 }), biasInit: nn.init.constant(bias) });
+  // Section 3.3: (2 + 1e-4 · Σ x²)^0.75; here α is divided by the 5 channels of the sum.
+  const normalise = () => nn.localResponseNorm(5, { k: 2, alpha: 5e-4, beta: 0.75 });
+  return chain({
+    features: nn.sequential(
+      ...[nn.conv2d(inChannels, 96, { kernel: 11, stride: 4, padding: 2, ...start(0) }), nn.relu(), normalise(), pool()],
+      ...[nn.conv2d(96, 256, { kernel: 5, padding: 2, groups: 2, ...start(1) }), nn.relu(), normalise(), pool()],
+      ...[nn.conv2d(256, 384, { kernel: 3, padding: 1, ...start(0) }), nn.relu()],
+      ...[nn.conv2d(384, 384, { kernel: 3, padding: 1, groups: 2, ...start(1) }), nn.relu()],
+      ...[nn.conv2d(384, 256, { kernel: 3, padding: 1, groups: 2, ...start(1) }), nn.relu(), pool()],
+    ),
+    flatten: nn.flatten(),
+    classifier: nn.sequential(
+      ...[nn.dropout(dropout), nn.linear(256 * 6 * 6, 4096, start(1)), nn.relu()],
+      ...[nn.dropout(dropout), nn.linear(4096, 4096, start(1)), nn.relu()],
+      nn.linear(4096, classes, start(0)),
     ),
   });
 }

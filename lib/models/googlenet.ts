@@ -1,7 +1,5 @@
 /** GoogLeNet (Inception v1), with batch norm as in torchvision. Source: Szegedy et al. 2015, table 1. */
 import * as nn from "../nn/index.js";
-import { Stateless } from "../nn/stateless.js";
-import { maxPool2d, pad } from "../tensor/index.js";
 import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, WithAuxiliary } from "./parts.js";
 
 export interface GoogLeNetOptions extends ModelOptions {
@@ -21,13 +19,8 @@ const init = nn.init.normal({ std });
 const basicConv = (from: number, to: number, kernel: number, stride = 1) =>
   chain({ conv: conv(from, to, kernel, { stride, init }), bn: nn.batchNorm(to, { eps: 1e-3 }), relu: nn.relu() });
 
-/** Largest values; the last window may stick out of the image, as in the authors' program: ⌈(n − window) / 2⌉ + 1 of them. */
-const pool = (window: number) =>
-  new Stateless(`MaxPool2d(${window}, { stride: 2, ceil: true })`, (x) => {
-    const [rows, columns] = [1, 2].map((axis) => (x.shape[axis] - window) % 2); // that are missing; "same" adds them at the end
-    if (rows === columns) return maxPool2d(x, window, { stride: 2, padding: rows === 0 ? "valid" : "same" });
-    return maxPool2d(pad(x, [[0, 0], ...[rows, columns].map((n) => [0, n] as const)], { value: -Infinity }), window, { stride: 2 });
-  });
+/** The last window may stick out of the image, as in the authors' program. */
+const pool = (window: number) => nn.maxPool2d(window, { stride: 2, ceilMode: true });
 
 /** Input channels, #1×1, #3×3 reduce, #3×3, #5×5 reduce, #5×5, pool proj: the rows of table 1. */
 const rows = {

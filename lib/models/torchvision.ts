@@ -15,6 +15,7 @@ import type { Tensor } from "../tensor/index.js";
 export function torchvisionName(name: string): string {
   return name
     .replace(/(branch\w+)_(\d)([ab]?)(?=\.)/, (_, branch, n, letter) => [branch, n - 1, letter].filter((part) => part !== "").join("."))
+    .replace(/layer_scale$/, "layer_scale.weight")
     .replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 }
 

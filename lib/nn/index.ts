@@ -25,6 +25,7 @@ export {
   softsign,
   tanh,
 } from "./activations.js";
+export { type AttendOptions, MultiHeadAttention, type MultiHeadAttentionOptions, multiHeadAttention } from "./attention.js";
 export { Bilinear, bilinear } from "./bilinear.js";
 export { Conv2d, type Conv2dLayerOptions, type ConvLayerOptions, conv2d } from "./conv.js";
 export * from "./convolutional.js";

@@ -58,10 +58,13 @@ def our_name(name):
         return ".".join(str(part) for part in [match[1], int(match[2]) - 1, match[3]] if part != "")
 
     name = re.sub(r"(branch\w+)_(\d)([ab]?)(?=\.)", branch, name)
+    name = re.sub(r"layer_scale$", "layer_scale.weight", name)
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def value(name, shape, stream, gain):
+    if name.endswith("layerScale.weight"):
+        shape = shape[:1]
     u = tensor(shape, stream)
     if len(shape) == 4 or len(shape) == 2:
         u = u * (12 * gain / prod(shape[1:])) ** 0.5
@@ -86,7 +89,7 @@ def line(name, theirs, size, batch, gain, options):
     state = {our_name(key): x for key, x in model.state_dict().items() if not key.endswith("num_batches_tracked")}
     names = sorted(state)
     for stream, key in enumerate(names):
-        state[key].copy_(value(key, list(state[key].shape), stream, gain))
+        state[key].copy_(value(key, list(state[key].shape), stream, gain).reshape(state[key].shape))
 
     x = tensor([batch, 3, size, size], INPUT) * 4
     logits = model.eval()(x.double())

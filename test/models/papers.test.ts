@@ -1,5 +1,5 @@
 /** Architectures that torchvision does not have, or in other sizes: the papers' numbers of parameters, and shapes. */
-import { ones, type Tensor, tensor, ValueError, zeros } from "nabla";
+import { ones, ShapeError, type Tensor, tensor, ValueError, zeros } from "nabla";
 import * as models from "nabla/models";
 import type { Module } from "nabla/nn";
 import * as nn from "nabla/nn";
@@ -10,6 +10,9 @@ const count = (model: Module) => model.parameters().reduce((sum, { shape }) => s
 /** Parameters, an image, and the shape of its logits. */
 const cases: [name: string, make: () => Module, parameters: number, image: number[], logits: number][] = [
   ["LeNet-5", () => models.lenet5(), 61_706, [28, 28, 1], 10],
+  // 60,965,224 is the number of the published network.
+  ["AlexNet of 2012", () => models.alexnet2012(), 60_965_224, [224, 224, 3], 1000],
+  ["EfficientNet, φ = 1, which is B2", () => models.efficientnet(models.compoundScaling(1)), 9_109_994, [260, 260, 3], 1000],
   ["network in network", () => models.networkInNetwork(), 966_986, [32, 32, 3], 10],
   ["MobileNet v1", () => models.mobilenetV1(), 4_231_976, [224, 224, 3], 1000],
   ["MobileNet v1, α = ½", () => models.mobilenetV1({ width: 0.5 }), 1_331_592, [160, 160, 3], 1000],
@@ -74,27 +77,29 @@ it("auxiliary classifiers stand beside the logits, and can be left out", () => {
   expect(heads({ auxiliary: false, window: 5 }, zeros([1, 97, 130, 3]))).toEqual([[1, 5]]);
 });
 
-it("windows of GoogLeNet's poolings may stick out of the image", async () => {
-  const { maxpool1 } = models.googlenet() as unknown as { maxpool1: Module };
-  for (const [rows, columns] of [
-    [5, 5],
-    [6, 6],
-    [5, 6],
-    [6, 5],
-  ]) {
-    const x = tensor(
-      Float32Array.from({ length: rows * columns }, (_, i) => i - 100),
-      { shape: [1, rows, columns, 1] },
-    );
-    const y = maxpool1.forward(x);
-    const out = [rows, columns].map((n) => Math.ceil((n - 3) / 2) + 1);
-    expect(y.shape).toEqual([1, ...out, 1]);
-    const expected = Array.from({ length: out[0] * out[1] }, (_, i) => {
-      const [r, c] = [Math.floor(i / out[1]), i % out[1]].map((k) => 2 * k + 2);
-      return Math.min(r, rows - 1) * columns + Math.min(c, columns - 1) - 100;
-    });
-    expect([...(await y.data())]).toEqual(expected);
-  }
+it("compound scaling raises the bases to φ", () => {
+  expect(models.compoundScaling(0)).toEqual({ depth: 1, width: 1, resolution: 1 });
+  const { depth, width, resolution } = models.compoundScaling(3);
+  expect([depth, width, resolution].map((factor) => factor.toFixed(4))).toEqual(["1.7280", "1.3310", "1.5209"]);
+  expect(depth * width ** 2 * resolution ** 2).toBeCloseTo(1.92 ** 3, 2); // times the arithmetic; the paper: ≈ 2
+  expect(models.compoundScaling(2, { alpha: 2, beta: 1, gamma: 1 }).depth).toBe(4);
+  expect(() => models.compoundScaling(Number.NaN)).toThrow(ValueError);
+  expect(() => models.compoundScaling(1, { beta: 0.9 })).toThrow(ValueError);
+});
+
+it("AlexNet of 2012 normalises by 2 + 1e-4 · Σ x² over five channels", async () => {
+  const normalise = models.alexnet2012().features[2];
+  const x = tensor([100, 0, 0, 0, 200, 0, 0, 0], { shape: [1, 1, 1, 8] });
+  const y = await normalise.forward(x).data();
+  expect(y[0]).toBeCloseTo(100 / (2 + 1e-4 * 100 ** 2) ** 0.75, 4);
+  expect(y[4]).toBeCloseTo(200 / (2 + 1e-4 * 200 ** 2) ** 0.75, 4);
+});
+
+it("a vision transformer takes images of its size only", () => {
+  const model = models.vitB16({ size: 32, classes: 3 });
+  expect(model.eval().forward(zeros([2, 32, 32, 3])).shape).toEqual([2, 3]);
+  expect(() => model.forward(zeros([2, 48, 48, 3]))).toThrow(ShapeError);
+  expect(() => models.vitB16({ size: 40 })).toThrow(ValueError);
 });
 
 it("names and layouts of torchvision's states become ours", () => {
