@@ -1,13 +1,15 @@
 /** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
 import { ValueError } from "../base/errors.js";
-import { checkWindow, layoutOf, type Rank, wholes } from "../ops/conv.js";
-import { type ConvOptions, conv2d as convolve, type Pair, type Tensor, type Variable } from "../tensor/index.js";
+import { checkWindow, extents, layoutOf, type Rank, slide, wholes } from "../ops/conv.js";
+import { type ConvOptions, conv2d as convolve, type PaddingMode, type Pair, pad, type Tensor, type Variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
 import { Module } from "./module.js";
 
 export interface ConvLayerOptions<Size = number> extends WeightOptions, ConvOptions<Size> {
   /** Size of the filters: one number, or one for each axis. */
   kernel: Size;
+  /** What the padding is filled with: zeros, the default, or as `pad` of the same mode does. Transposed convolutions have zeros. */
+  paddingMode?: "zeros" | Exclude<PaddingMode, "constant">;
 }
 export type Conv2dLayerOptions = ConvLayerOptions<Pair>;
 
@@ -36,7 +38,7 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
   ) {
     super();
     const { op, rank, transposed = false } = kind;
-    const { kernel, stride = 1, padding = "valid", dilation = 1, groups = 1 } = options ?? {};
+    const { kernel, stride = 1, padding = "valid", dilation = 1, groups = 1, paddingMode = "zeros" } = options ?? {};
     checkSize(op, "the number of input channels", inChannels);
     checkSize(op, "the number of output channels", outChannels);
     checkSize(op, "groups", groups);
@@ -46,6 +48,14 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
       throw new ValueError(`${op}: groups must divide the channels, but ${groups} does not divide ${inChannels} and ${outChannels}`, {
         op,
         inputs: [inChannels, outChannels, groups],
+      });
+    }
+    const modes = transposed ? ["zeros"] : ["zeros", "reflect", "replicate", "circular"];
+    if (!modes.includes(paddingMode)) {
+      const reason = transposed ? ", as it is the result that is padded," : "";
+      throw new ValueError(`${op}: paddingMode must be ${modes.join(", ")}${reason} but is ${JSON.stringify(paddingMode)}`, {
+        op,
+        inputs: [paddingMode],
       });
     }
     const channels = transposed ? [outChannels / groups, inChannels] : [inChannels / groups, outChannels];
@@ -58,8 +68,25 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
 
   forward(x: Tensor): Tensor {
     checkInput(this.#kind.op, this, x, this.weight.dtype, this.#misfit(x));
-    const y = this.#kind.apply(x, this.weight, this.#options);
+    const { paddingMode = "zeros" } = this.#options;
+    const y =
+      paddingMode === "zeros"
+        ? this.#kind.apply(x, this.weight, this.#options)
+        : this.#kind.apply(this.#pad(x, paddingMode), this.weight, { ...this.#options, padding: "valid" });
     return this.bias === null ? y : y.add(this.bias);
+  }
+
+  /** x with the cells around it that windows reach. */
+  #pad(x: Tensor, mode: PaddingMode): Tensor {
+    const { op, rank } = this.#kind;
+    const { stride = 1, padding = "valid", dilation = 1 } = this.#options;
+    const size = this.weight.shape.slice(0, rank);
+    const { geometry, out } = slide(op, x, size, { stride, padding, dilation });
+    const sides = extents(size, geometry.dilation).map((extent, i): readonly [number, number] => {
+      const before = geometry.padding[i];
+      return [before, padding === "same" ? Math.max(0, (out[i] - 1) * geometry.stride[i] + extent - x.shape[1 + i] - before) : before];
+    });
+    return pad(x, [[0, 0], ...sides], { mode });
   }
 
   #misfit({ shape }: Tensor): string | null {

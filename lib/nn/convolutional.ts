@@ -1,5 +1,5 @@
 /** Layers of convolutional networks that few networks have: together, so that they are loaded when one of them is first used. */
-export { channelShuffle, localResponseNorm, pixelShuffle, pixelUnshuffle } from "./images.js";
+export { channelShuffle, localResponseNorm, pad, pixelShuffle, pixelUnshuffle, upsample } from "./images.js";
 export {
   LayerScale,
   type LayerScaleOptions,

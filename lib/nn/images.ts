@@ -1,6 +1,9 @@
-/** Layers that rearrange or normalise the channels of images; the formulas stand with the functions of the same names. */
-import { checkCount } from "../ops/spatial.js";
-import type { LocalResponseNormOptions, Tensor } from "../tensor/index.js";
+/** Layers that pad, resize, rearrange or normalise images; the formulas stand with the functions of the same names. */
+
+import { ShapeError, ValueError } from "../base/errors.js";
+import { format } from "../base/shape.js";
+import { checkCount, checkUpsample } from "../ops/spatial.js";
+import type { LocalResponseNormOptions, PadOptions, Tensor, UpsampleOptions } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
 import { showCall } from "./layer.js";
 import type { Module } from "./module.js";
@@ -25,3 +28,33 @@ export const channelShuffle = counted("ChannelShuffle", "channelShuffle", "group
 export const pixelShuffle = counted("PixelShuffle", "pixelShuffle", "the factor", ops.pixelShuffle);
 /** Pixels as channels, the inverse of {@link pixelShuffle}. [n, h·r, w·r, c] → [n, h, w, c·r²] for a factor r. */
 export const pixelUnshuffle = counted("PixelUnshuffle", "pixelUnshuffle", "the factor", ops.pixelUnshuffle);
+/** Signals, images or volumes in another size, by `scale` or `size`; nearest, or interpolated. [n, …, c] → [n, …', c]; as PyTorch's. */
+export const upsample = (options: UpsampleOptions): Module => {
+  checkUpsample(options);
+  return new Stateless(showCall("Upsample", [], options), (x) => ops.upsample(x, options));
+};
+/**
+ * Signals, images or volumes with cells around them: as many on every side, or `[before, after]` for each axis between the first and the last.
+ * [n, …, c] → [n, …', c]; modes as those of the function `pad`.
+ * @throws ValueError unless all are whole numbers ≥ 0.
+ */
+export const pad = (padding: number | readonly (readonly [number, number])[], options: PadOptions = {}): Module => {
+  const sides = typeof padding === "number" ? [padding] : padding.flat();
+  if (sides.some((n) => !Number.isInteger(n) || n < 0) || (typeof padding !== "number" && padding.some((two) => two.length !== 2))) {
+    throw new ValueError(`pad: padding must be a whole number ≥ 0 or pairs of them but is ${JSON.stringify(padding)}`, {
+      op: "pad",
+      inputs: [padding],
+    });
+  }
+  return new Stateless(showCall("Pad", [padding], options), (x) => {
+    const axes = x.shape.slice(1, -1);
+    const pairs = typeof padding === "number" ? axes.map(() => [padding, padding] as const) : padding;
+    if (pairs.length !== axes.length) {
+      throw new ShapeError(`pad(x: ${format(x.shape)}): ${pairs.length} pairs for ${axes.length} axes between examples and channels`, {
+        op: "pad",
+        inputs: [x.shape, padding],
+      });
+    }
+    return ops.pad(x, [[0, 0], ...pairs], options);
+  });
+};

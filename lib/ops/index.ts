@@ -117,5 +117,22 @@ export {
   maxPool3d,
   pixelShuffle,
   pixelUnshuffle,
+  type UpsampleOptions,
+  upsample,
 } from "./spatial.js";
-export { at, concat, expandDims, flatten, flip, pad, permute, reshape, slice, squeeze, stack, transpose } from "./views.js";
+export {
+  at,
+  concat,
+  expandDims,
+  flatten,
+  flip,
+  type PaddingMode,
+  type PadOptions,
+  pad,
+  permute,
+  reshape,
+  slice,
+  squeeze,
+  stack,
+  transpose,
+} from "./views.js";

@@ -7,6 +7,7 @@ export {
   pixelShuffle,
   pixelUnshuffle,
 } from "./images.js";
+export { checkUpsample, type UpsampleOptions, upsample } from "./upsample.js";
 export {
   avgPool1d,
   avgPool3d,

@@ -256,8 +256,25 @@ export function place(x: Tensor, shape: Shape, starts: readonly number[], steps:
   return node(placeOp, [x], shape, x.dtype, { starts, steps, fill });
 }
 
-/** x surrounded by `value`: `padding[i] = [before, after]` elements along axis i; axes that are not mentioned stay. */
-export function pad(input: TensorLike, padding: readonly (readonly [number, number])[], { value = 0 }: { value?: number } = {}): Tensor {
+/** What padding is filled with: a number, the mirrored elements within (without the outermost), the outermost one, or those of the other end. */
+export type PaddingMode = "constant" | "reflect" | "replicate" | "circular";
+
+export interface PadOptions {
+  /** Default "constant". */
+  mode?: PaddingMode;
+  /** What `"constant"` fills with. Default 0. */
+  value?: number;
+}
+
+/**
+ * x surrounded by other elements: `padding[i] = [before, after]` of them along axis i; axes that are not mentioned stay. Modes as in PyTorch.
+ * @example pad([1, 2, 3], [[2, 1]], { mode: "reflect" }) // [3, 2, 1, 2, 3, 2]
+ */
+export function pad(
+  input: TensorLike,
+  padding: readonly (readonly [number, number])[],
+  { mode = "constant", value = 0 }: PadOptions = {},
+): Tensor {
   const x = asTensor("pad", input);
   if (padding.length > x.shape.length || padding.flat().some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ValueError(`pad(${show("x", x)}): padding must be at most ${x.shape.length} pairs of whole numbers ≥ 0`, {
@@ -265,6 +282,7 @@ export function pad(input: TensorLike, padding: readonly (readonly [number, numb
       inputs: [x.shape, padding],
     });
   }
+  if (mode !== "constant") return padding.reduce((y, [before, after], axis) => padFromWithin(y, axis, before, after, mode), x);
   const shape = x.shape.map((n, i) => n + (padding[i]?.[0] ?? 0) + (padding[i]?.[1] ?? 0));
   return place(
     x,
@@ -273,6 +291,35 @@ export function pad(input: TensorLike, padding: readonly (readonly [number, numb
     x.shape.map(() => 1),
     value,
   );
+}
+
+/** x with elements of its own before and after it along an axis. */
+function padFromWithin(x: Tensor, axis: number, before: number, after: number, mode: PaddingMode): Tensor {
+  const n = x.shape[axis];
+  const most = { reflect: n - 1, replicate: n > 0 ? Number.POSITIVE_INFINITY : 0, circular: n, constant: 0 }[mode];
+  if (most === undefined) {
+    throw new ValueError(`pad: mode must be "constant", "reflect", "replicate" or "circular" but is ${JSON.stringify(mode)}`, {
+      op: "pad",
+    });
+  }
+  if (Math.max(before, after, 0) > Math.max(most, 0)) {
+    throw new ShapeError(
+      `pad(${show("x", x)}): mode "${mode}" gives at most ${Math.max(most, 0)} elements along axis ${axis}, not ${Math.max(before, after)}`,
+      {
+        op: "pad",
+        inputs: [x.shape, before, after],
+      },
+    );
+  }
+  const lead = x.shape.slice(0, axis);
+  const run = (from: number, count: number) => slice(x, [...lead.map(() => 0), from], [...lead, from + count]);
+  const part = (isBefore: boolean, count: number): Tensor[] => {
+    if (count === 0) return [];
+    if (mode === "circular") return [run(isBefore ? n - count : 0, count)];
+    if (mode === "reflect") return [flip(run(isBefore ? 1 : n - 1 - count, count), axis)];
+    return new Array<Tensor>(count).fill(run(isBefore ? 0 : n - 1, 1));
+  };
+  return concat([...part(true, before), x, ...part(false, after)], { axis });
 }
 
 const concatOp = defineVariadicOp({

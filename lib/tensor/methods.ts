@@ -202,7 +202,7 @@ const methods = {
   flip(this: Tensor, axis: number | readonly number[]): Tensor {
     return ops.flip(this, axis);
   },
-  pad(this: Tensor, padding: readonly (readonly [number, number])[], options?: { value?: number }): Tensor {
+  pad(this: Tensor, padding: readonly (readonly [number, number])[], options?: ops.PadOptions): Tensor {
     return ops.pad(this, padding, options);
   },
   gather(this: Tensor, index: TensorLike): Tensor {

@@ -219,6 +219,21 @@ def images():
     yield from convolutions(3, F.conv3d, F.conv_transpose3d, (4, 5, 3))
     yield from pools(1, F.max_pool1d, F.avg_pool1d, F.adaptive_max_pool1d, F.adaptive_avg_pool1d, (9,))
     yield from pools(3, F.max_pool3d, F.avg_pool3d, F.adaptive_max_pool3d, F.adaptive_avg_pool3d, (4, 5, 4))
+    for mode in ["reflect", "replicate", "circular"]:
+        yield spatial(["pad", [[1, 2], [2, 0]], {"mode": mode}], lambda x: F.pad(x, (2, 0, 1, 2), mode), draw(1, 2, 3, 4))
+        module = torch.nn.Conv2d(2, 2, (3, 2), 1, "same", (1, 2), padding_mode=mode)
+        options = {"kernel": [3, 2], "dilation": [1, 2], "padding": "same", "paddingMode": mode}
+        call = lambda x, w, b: torch.nn.utils.stateless.functional_call(module, {"weight": w, "bias": b}, x)
+        yield spatial(["conv2d", 2, 2, options], call, draw(1, 2, 4, 5), [draw(2, 2, 3, 2), draw(2)])
+    for size in [{"scale": 2}, {"scale": 1.5}, {"size": [5, 2]}, {"size": [7, 6]}]:
+        for mode, align in [("nearest", None), ("bilinear", False), ("bilinear", True)]:
+            given = {"scale_factor": size["scale"]} if "scale" in size else {"size": size["size"]}
+            options = {**size, "mode": mode, **({} if align is None else {"alignCorners": align})}
+            yield spatial(["upsample", options], lambda x: F.interpolate(x, mode=mode, align_corners=align, **given), draw(1, 2, 3, 4))
+    for align in [False, True]:
+        for mode, shape in [("linear", [4]), ("trilinear", [2, 3, 2])]:
+            resize = lambda x: F.interpolate(x, scale_factor=3, mode=mode, align_corners=align)
+            yield spatial(["upsample", {"scale": 3, "mode": mode, "alignCorners": align}], resize, draw(1, 1, *shape))
     for ceil in [False, True]:
         options = {"stride": 2, "ceilMode": ceil}
         yield spatial(["maxPool2d", 3, options], lambda x: F.max_pool2d(x, 3, 2, ceil_mode=ceil), draw(1, 2, 6, 8))

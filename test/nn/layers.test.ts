@@ -161,6 +161,11 @@ describe("options out of range", () => {
     ["conv1d", () => nn.conv1d(2, 2, { kernel: 3, padding: [1] as never, stride: [1, 1] as never })],
     ["conv3d", () => nn.conv3d(2, 2, { kernel: [3, 3] as never })],
     ["convTranspose2d", () => nn.convTranspose2d(3, 4, { kernel: 3, groups: 2 })],
+    ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, paddingMode: "edge" as never })],
+    ["convTranspose1d", () => nn.convTranspose1d(3, 4, { kernel: 3, paddingMode: "reflect" })],
+    ["upsample", () => nn.upsample({})],
+    ["pad", () => nn.pad(-1)],
+    ["pad", () => nn.pad([[1, 2, 3]] as never)],
     ["maxPool3d", () => nn.maxPool3d([2, 2, 0])],
     ["adaptiveMaxPool1d", () => nn.adaptiveMaxPool1d(0)],
     ["maxPool2d", () => nn.maxPool2d(0)],
@@ -227,6 +232,7 @@ describe("inputs that do not fit", () => {
 
   it("of channels that do not fit say how many there should be", () => {
     expect(fails(nn.squeezeExcitation(4, 2), zeros([2, 4]))).toMatchObject({ code: "ERR_SHAPE", op: "squeezeExcitation" });
+    expect(fails(nn.pad([[1, 2]]), zeros([1, 2, 2, 1]))).toMatchObject({ code: "ERR_SHAPE", op: "pad" });
     expect(fails(nn.layerScale(4), zeros([2, 3])).message).toContain("4 channels");
   });
 

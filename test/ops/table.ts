@@ -371,6 +371,27 @@ export const table = {
     refuses: [badShape(f32(1, 2, 3, 1), 2), badShape(f32(2, 2, 4), 2), badValue(f32(1, 2, 2, 4), 0)],
   },
 
+  upsample: {
+    draw: (draw) => {
+      const rank = draw.whole(1, 3);
+      const axes = <T>(one: () => T) => Array.from({ length: rank }, one);
+      const mode = draw.pick(["nearest", ["linear", "bilinear", "trilinear"][rank - 1]]);
+      const size = draw.coin() ? { scale: draw.pick([1, 2, 3, 1.5]) } : { size: axes(() => draw.whole(1, 7)) };
+      const options = { ...size, mode, ...(mode === "nearest" ? {} : { alignCorners: draw.coin() }) };
+      return { inputs: normals([draw.whole(1, 2), ...axes(() => draw.whole(1, 4)), draw.size(1)]), rest: [options] };
+    },
+    known: [
+      gives([[[1], [1], [2], [2], [3], [3]]], [[[1], [2], [3]]], { scale: 2 }),
+      gives([[[0], [1], [3], [4]]], [[[0], [4]]], { scale: 2, mode: "linear" }),
+      gives([[[0], [1], [2], [3]]], [[[0], [3]]], { size: 4, mode: "linear", alignCorners: true }),
+    ],
+    refuses: [
+      badShape(f32(2, 3), { scale: 2 }), badShape(f32(1, 2, 2, 1), { scale: 2, mode: "linear" }), badShape(f32(1, 2, 2, 1), { size: [3] }),
+      badShape(f32(1, 2, 1), { scale: 0.4 }), badValue(f32(1, 2, 1), {}), badValue(f32(1, 2, 1), { scale: -1 }),
+      badValue(f32(1, 2, 1), { scale: 2, alignCorners: true }), badValue(f32(1, 2, 1), { scale: 2, mode: "cubic" }), badDType(i32(1, 2, 1), { scale: 2, mode: "linear" }),
+    ],
+  },
+
   // The same elements in other places.
   at: {
     draw: (draw) => {
@@ -394,8 +415,13 @@ export const table = {
   flatten: moved((draw, shape) => [draw.whole(0, shape.length)], badShape(f32(2), 2)),
   flip: moved((draw, shape) => [shape.map((_, k) => k).filter(() => draw.coin())], badShape(f32(2, 3), 2), badShape(f32(2, 3), [0, -2])),
   pad: moved(
-    (draw, shape) => [shape.map(() => [draw.whole(0, 3), draw.whole(0, 3)]), { value: draw.whole(0, 1) }],
-    badValue(f32(2), [[1, -1]]), badValue(f32(2), [[1, 1], [1, 1]]),
+    (draw, shape) => {
+      const mode = draw.pick(["constant", "constant", "reflect", "replicate", "circular"]);
+      const most = (n: number) => Math.max(0, Math.min(3, { constant: 3, reflect: n - 1, replicate: 3 * n, circular: n }[mode]!));
+      return [shape.map((n) => [draw.whole(0, most(n)), draw.whole(0, most(n))]), { mode, value: draw.whole(0, 1) }];
+    },
+    badValue(f32(2), [[1, -1]]), badValue(f32(2), [[1, 1], [1, 1]]), badValue(f32(2), [[1, 1]], { mode: "edge" }),
+    badShape(f32(2), [[0, 2]], { mode: "reflect" }), badShape(f32(2), [[3, 0]], { mode: "circular" }), badShape(f32(0), [[1, 0]], { mode: "replicate" }),
   ),
   permute: moved((draw, shape) => [draw.order(shape.length)], badShape(f32(2, 3), [0, 0]), badShape(f32(2, 3), [0])),
   reshape: moved((draw, shape) => [regrouped(draw, shape)], badShape(f32(2, 3), [5]), badShape(f32(2, 3), [-1, 4])),
