@@ -266,6 +266,9 @@ class Task {
     const bool writes_runs = x_.c_cols.is_run(1);
     const bool is_far = x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;  // what has long runs is large, mostly
     const bool is_thin = reads_b_in_place && writes_runs && rows <= kThin;
+    Chain<T> links;
+    const bool may_chain = cut_.finishes_inline && !cut_.swapped && writes_runs;
+    const Chain<T>* chain = may_chain && chain_of(call_, links) ? &links : nullptr;
 
     const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
     int64_t k0 = first;
@@ -304,7 +307,9 @@ class Task {
                                              : TileSource<T>{a, a_rows + i, a_sum, next};
           const bool add = k0 > first;
           if (writes_runs)
-            kernel(depth, source, strip, step, {c + c_cols[j], c_rows + i, static_cast<int>(width), add});
+            kernel(depth, source, strip, step,
+                   {c + c_cols[j], c_rows + i, static_cast<int>(width), add, k0 + depth >= last ? chain : nullptr,
+                    j0 + j, c + c_cols[j] - c_});
           else
             scatter(kernel, depth, source, strip, step, c, c_rows + i, height, c_cols + j, static_cast<int>(width),
                     add);
@@ -313,7 +318,7 @@ class Task {
       k0 += cut_.depth;
     } while (k0 < last);
 
-    if (!cut_.finishes_inline) return;
+    if (!cut_.finishes_inline || chain != nullptr) return;
     const int64_t origin = batch * x_.c_batch;
     if (cut_.swapped) {
       tile_run(call_, work_.state, origin + c_cols[0], cols * m_, tile_scratch_);

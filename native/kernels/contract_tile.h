@@ -1,6 +1,6 @@
 // Register-blocked microkernels of the matrix product: R × (V registers) of C stay in registers while k runs.
 #pragma once
-#include "../simd/vec.h"
+#include "chain.h"
 
 namespace nabla::NABLA_ISA {
 
@@ -20,7 +20,9 @@ struct TileTarget {
   T* c;
   const int64_t* rows;
   int cols;
-  bool add;  // to what is there, else overwrite
+  bool add;                         // to what is there, else overwrite
+  const Chain<T>* chain = nullptr;  // what the sums go through, if they are complete
+  int64_t column = 0, origin = 0;   // of c[0] in the result: its column, its number
 };
 
 // Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]. `next`, unless null, are R rows to be fetched for
@@ -79,13 +81,20 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
     for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, sum);
   }
   const int rest = to.cols - (V - 1) * lanes;  // of the last register
+  const auto load = [&](const T* p, int v) {
+    return v < V - 1 || rest == lanes ? Vec<T>::load(p + v * lanes) : Vec<T>::load(p + v * lanes, rest);
+  };
+  if (to.add)
+    for (int i = 0; i < R; ++i)
+      for (int v = 0; v < V; ++v) sum[i][v] = sum[i][v] + load(to.c + to.rows[i], v);
+  if (to.chain != nullptr) apply(*to.chain, to.column, sum, load, [&](int i) { return to.origin + to.rows[i]; });
   for (int i = 0; i < R; ++i) {
     T* c = to.c + to.rows[i];
     for (int v = 0; v < V; ++v, c += lanes) {
       if (v < V - 1 || rest == lanes)
-        (to.add ? sum[i][v] + Vec<T>::load(c) : sum[i][v]).store(c);
+        sum[i][v].store(c);
       else
-        (to.add ? sum[i][v] + Vec<T>::load(c, rest) : sum[i][v]).store(c, rest);
+        sum[i][v].store(c, rest);
     }
   }
 }

@@ -1,5 +1,6 @@
 // Depthwise convolution: every channel has a filter of its own, so there is nothing to contract; channels lie on the
 // lanes and each position of the result sums its few taps.
+#include "chain.h"
 #include "conv.h"
 #include "partials.h"
 #include "tile.h"
@@ -80,13 +81,22 @@ NABLA_INLINE void each_run(Pass pass, const Conv& g, Visit visit) {
     }
 }
 
-// y[p·to] = Σ_taps x[p·from + cell] · filter for p < n, `pixels` at a time, then half as many, and so on. columns > 0:
+// Where pixels of the result go: the first to element `at` of y, each other `step` elements further, through the chain
+// if it `finishes`.
+template <class T>
+struct Target {
+  T* y;
+  int64_t at, step;
+  const Chain<T>& chain;
+};
+
+// y[p] = Σ_taps x[p·from + cell] · filter for p < n, `pixels` at a time, then half as many, and so on. columns > 0:
 // there are so many taps in a row, one pixel's step apart, so that each element of x is loaded once for all of them.
-template <int columns, int pixels, class T, class Lanes>
-NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps rows, Taps taps, T* y, int64_t to,
-                                Lanes some) {
-  Vec<T> sum[pixels];
-  repeat<pixels>([&](auto k) { sum[k.value] = Vec<T>::zero(); });
+template <bool finishes, int columns, int pixels, class T, class Lanes>
+NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps rows, Taps taps, const Target<T>& to,
+                                int64_t channel, Lanes some) {
+  Vec<T> sum[pixels][1];
+  repeat<pixels>([&](auto k) { sum[k.value][0] = Vec<T>::zero(); });
   for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, filter += rows.filter_step) {
     const T *cell = x, *f = filter;
     if constexpr (columns > 0) {
@@ -97,36 +107,40 @@ NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps 
         cell += from;
         repeat<columns>([&](auto s) {
           constexpr int k = decltype(q)::value - decltype(s)::value;
-          if constexpr (k >= 0 && k < pixels) sum[k] = fma(v, w[s.value], sum[k]);
+          if constexpr (k >= 0 && k < pixels) sum[k][0] = fma(v, w[s.value], sum[k][0]);
         });
       });
     } else {
       for (int64_t s = 0; s < taps.count; ++s, cell += taps.cell_step, f += taps.filter_step) {
         const Vec<T> w = load(f, some);
-        repeat<pixels>([&](auto k) { sum[k.value] = fma(load(cell + k.value * from, some), w, sum[k.value]); });
+        repeat<pixels>([&](auto k) { sum[k.value][0] = fma(load(cell + k.value * from, some), w, sum[k.value][0]); });
       }
     }
   }
+  if constexpr (finishes)
+    apply(
+        to.chain, channel, sum, [&](const T* p, int) { return load(p, some); },
+        [&](int i) { return to.at + i * to.step + channel; });
   repeat<pixels>([&](auto k) {
     prefetch(x + k.value * from);  // the row behind the window's last
-    store(y + k.value * to, sum[k.value], some);
+    store(to.y + to.at + k.value * to.step + channel, sum[k.value][0], some);
   });
 }
 
-template <int columns, int pixels, class T>
-void gather_run(const T* x, int64_t from, const T* filter, const Taps& rows, const Taps& taps, int64_t channels, T* y,
-                int64_t to, int64_t n) {
+template <bool finishes, int columns, int pixels, class T>
+void gather_run(const T* x, int64_t from, const T* filter, const Taps& rows, const Taps& taps, int64_t channels,
+                Target<T> to, int64_t n) {
   constexpr int lanes = Vec<T>::lanes;
-  for (; n >= pixels; n -= pixels, x += pixels * from, y += pixels * to) {
+  for (; n >= pixels; n -= pixels, x += pixels * from, to.at += pixels * to.step) {
     int64_t c = 0;
     for (; c + lanes <= channels; c += lanes)
-      gather_pixels<columns, pixels>(x + c, from, filter + c, rows, taps, y + c, to, All{});
+      gather_pixels<finishes, columns, pixels>(x + c, from, filter + c, rows, taps, to, c, All{});
     if (c < channels)
-      gather_pixels<columns, pixels>(x + c, from, filter + c, rows, taps, y + c, to,
-                                     Some{static_cast<int>(channels - c)});
+      gather_pixels<finishes, columns, pixels>(x + c, from, filter + c, rows, taps, to, c,
+                                               Some{static_cast<int>(channels - c)});
   }
   if constexpr (pixels > 1)
-    if (n > 0) gather_run<columns, pixels / 2>(x, from, filter, rows, taps, channels, y, to, n);
+    if (n > 0) gather_run<finishes, columns, pixels / 2>(x, from, filter, rows, taps, channels, to, n);
 }
 
 // Calls run(Index<k>) where the taps are k neighbours, k one of the usual window sizes, else run(Index<0>).
@@ -138,24 +152,25 @@ NABLA_INLINE void by_columns(const Taps& taps, int64_t from, Run run) {
 }
 
 // Forward and input gradient: result[position] = Σ_taps source · filter.
-template <class T>
-void gather(Pass pass, const Conv& g, const Call& call, const Work& work) {
+template <bool finishes, class T>
+void gather(Pass pass, const Conv& g, const Call& call, const Chain<T>& chain, int64_t task) {
   const bool forward = pass == Pass::forward;
   const int64_t *size = forward ? g.out : g.in, *other = forward ? g.in : g.out;
   const T* source = reinterpret_cast<const T*>(call.inputs[0].data);
   const T* filter = reinterpret_cast<const T*>(call.inputs[1].data);
   T* result = reinterpret_cast<T*>(call.outputs[0].data);
   const Rows cut = rows_of(pass, g, Vec<T>::lanes);
-  const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
+  const int64_t first = task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
   const int64_t from = (forward ? g.stride[1] : 1) * g.c;
   for (int64_t row = first; row < last; ++row) {
     const T* image = source + row / size[0] * other[0] * other[1] * g.c;
     const Taps rows = taps_of(pass, g, 0, row % size[0]).times(other[1] * g.c, g.window[1] * g.c);
     each_run(pass, g, [&](int64_t j, int64_t step, int64_t count, const Taps& columns) {
       const Taps taps = columns.times(g.c, g.c);
+      const Target<T> to = {result, (row * size[1] + j) * g.c, step * g.c, chain};
       by_columns(taps, from, [&](auto k) {
-        gather_run<decltype(k)::value, 8>(image + rows.cell + taps.cell, from, filter + rows.filter + taps.filter, rows,
-                                          taps, g.c, result + (row * size[1] + j) * g.c, step * g.c, count);
+        gather_run<finishes, decltype(k)::value, 8>(image + rows.cell + taps.cell, from,
+                                                    filter + rows.filter + taps.filter, rows, taps, g.c, to, count);
       });
     });
   }
@@ -324,7 +339,9 @@ template <class T>
 void run_typed(Pass pass, const Conv& g, const Call& call, const Work& work) {
   int64_t start = 0, count = 0;
   if (pass != Pass::filter_grad) {
-    gather<T>(pass, g, call, work);
+    Chain<T> chain;
+    if (call.tile && chain_of(call, chain)) return gather<true>(pass, g, call, chain, work.task);
+    gather<false>(pass, g, call, chain, work.task);
     const Rows rows = rows_of(pass, g, Vec<T>::lanes);
     const int64_t row = (pass == Pass::forward ? g.out : g.in)[1] * g.c, first = work.task * rows.per_task;
     start = first * row;

@@ -11,6 +11,7 @@
 // transformed before. Where there are few tiles, and deep layers have few but many filters, it is the other way round:
 // a task takes a strip of filters, whose points are used where they are computed, and all tiles are transformed before.
 #include "../simd/transpose.h"
+#include "chain.h"
 #include "contract_tile.h"
 #include "conv.h"
 #include "partials.h"
@@ -274,17 +275,25 @@ void transform_filters(const Winograd& w, int64_t strip, int64_t c0, int64_t c1,
 }
 
 // Filters [f0, f0 + count) of a block's results, from element (point, tile, filter) at [point·plane + tile·step +
-// filter].
+// filter], through the chain if there is one.
 void transform_results(const Winograd& w, Block block, int64_t f0, int64_t count, const float* points, int64_t plane,
-                       int64_t step, float* y) {
+                       int64_t step, const Chain<float>* chain, float* y) {
   each_tile(w, block, [&](int64_t t, int64_t image, int64_t row, int64_t column) {
-    float* to = y + ((image * w.out[0] + row) * w.out[1] + column) * w.filters + f0;
+    const int64_t first = ((image * w.out[0] + row) * w.out[1] + column) * w.filters + f0;
     const int64_t rows = w.out[0] - row, columns = w.out[1] - column;
     sweep<float>(count, [&](int64_t f, auto some) {
+      Register result[kOut * kOut][1];
       transform<FromPoints>([&](int i, int j) { return Register::load(points + (i * kIn + j) * plane + t * step + f); },
-                            [&](int i, int j, Register v) {
-                              if (i < rows && j < columns) store(to + (i * w.out[1] + j) * w.filters + f, v, some);
-                            });
+                            [&](int i, int j, Register v) { result[i * kOut + j][0] = v; });
+      const auto at = [&](int64_t i, int64_t j) { return first + (i * w.out[1] + j) * w.filters + f; };
+      if (chain != nullptr)
+        apply(
+            *chain, f0 + f, result, [&](const float* p, int) { return load(p, some); },
+            [&](int k) { return at(smaller(k / kOut, rows - 1), smaller(k % kOut, columns - 1)); });
+      repeat<kOut * kOut>([&](auto k) {
+        constexpr int i = decltype(k)::value / kOut, j = decltype(k)::value % kOut;
+        if (i < rows && j < columns) store(y + at(i, j), result[k.value][0], some);
+      });
     });
   });
 }
@@ -346,9 +355,10 @@ void finish_block(const Winograd& w, Block block, const Call& call, const Work& 
   }
 }
 
-// Filters were transformed before: this task's tiles are, and pass by all filters.
-void multiply_block(const Winograd& w, const float* x, const float* filters, float* y, const Call& call,
-                    const Work& work) {
+// Filters were transformed before: this task's tiles are, and pass by all filters. Results go through the chain; what
+// else the epilogue is runs behind them.
+void multiply_block(const Winograd& w, const float* x, const float* filters, float* y, const Chain<float>* chain,
+                    const Call& call, const Work& work) {
   const Scratch s = scratch_of(w, work.scratch);
   const Block block = w.block_at(work.task);
   const int64_t plane = apart(w.block * w.padded()), result_plane = apart(w.block * kGroup);
@@ -365,13 +375,14 @@ void multiply_block(const Winograd& w, const float* x, const float* filters, flo
                        filters + w.strip_offset(strip) + p * w.strip_plane(strip), w.strip_width(strip),
                        s.result + p * result_plane + f, false);
       }
-    transform_results(w, block, f0, count, s.result, result_plane, kGroup, y);
+    transform_results(w, block, f0, count, s.result, result_plane, kGroup, chain, y);
   }
-  if (call.tile) finish_block(w, block, call, work, work.scratch + s.bytes);
+  if (call.tile && chain == nullptr) finish_block(w, block, call, work, work.scratch + s.bytes);
 }
 
 // Tiles were transformed before: this task's strip of filters is, and passes by a block of tiles.
-void multiply_filters(const Winograd& w, const float* tiles, const float* filter, float* y, const Work& work) {
+void multiply_filters(const Winograd& w, const float* tiles, const float* filter, float* y, const Chain<float>* chain,
+                      const Work& work) {
   const Scratch s = scratch_of(w, work.scratch);
   const int64_t strip = work.task / w.blocks(), width = w.strip_width(strip), f0 = strip * nr;
   const Block block = w.block_at(work.task % w.blocks());
@@ -386,7 +397,7 @@ void multiply_filters(const Winograd& w, const float* tiles, const float* filter
       multiply_strip(block.count, c1 - c0, tiles + p * tile_plane + block.first * w.padded() + c0, s,
                      s.input + p * plane, width, s.result + p * result_plane, c0 > 0);
   }
-  transform_results(w, block, f0, smaller(nr, w.filters - f0), s.result, result_plane, nr, y);
+  transform_results(w, block, f0, smaller(nr, w.filters - f0), s.result, result_plane, nr, chain, y);
 }
 
 void multiply_filter_grad(const Winograd& w, const float* x, const float* gy, float* gw, const Work& work) {
@@ -518,15 +529,17 @@ void winograd_run(Pass pass, const Conv& g, const Call& call, const Work& work) 
   float* shared = reinterpret_cast<float*>(work.kept != nullptr ? work.kept : work.workspace);
   if (work.phase == kKeep) return prepare(w, a, b, shared, work);
   const int phase = work.phase + (pass == Pass::filter_grad ? 1 : 0);
+  Chain<float> links;
+  const Chain<float>* chain = call.tile && pass != Pass::filter_grad && chain_of(call, links) ? &links : nullptr;
   if (phase == 0) return work.kept != nullptr ? void() : prepare(w, a, b, shared, work);
   if (phase == 1) {
     if (pass == Pass::filter_grad) return multiply_filter_grad(w, a, b, w.parts > 1 ? shared : result, work);
-    if (w.tiles_first) return multiply_filters(w, shared, b, result, work);
-    return multiply_block(w, a, shared, result, call, work);
+    if (w.tiles_first) return multiply_filters(w, shared, b, result, chain, work);
+    return multiply_block(w, a, shared, result, chain, call, work);
   }
   const int64_t start = work.task * kFinishSpan, count = smaller(kFinishSpan, w.result_size() - start);
   if (w.parts > 1) sum_partials(shared, w.parts, w.result_size(), start, count, result);
-  if (call.tile) tile_run(call, work.state, start, count, work.scratch);
+  if (call.tile && chain == nullptr) tile_run(call, work.state, start, count, work.scratch);
 }
 
 }  // namespace nabla::NABLA_ISA

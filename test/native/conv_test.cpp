@@ -272,6 +272,68 @@ TEST_P(ConvTest, Epilogue) {
   }
 }
 
+// Chains of steps that results go through in registers, in place of the raw result: to the bit what a tile of its own
+// computes afterwards, NaNs included; and the same where a step is none of a chain's.
+template <class T>
+void chain_as_tile(const Kernel& kernel, const Kernel& tile, const Ask& plain, const Shape& shape, uint64_t seed) {
+  SCOPED_TRACE(testing::Message() << kernel.name << " seed " << seed);
+  Random random(seed);
+  const int64_t columns = shape.back(), size = product(shape);
+  Array<T> raw(shape), want(shape), got(shape);
+  Array<T> column({columns}, random.values<T>(columns)), element(shape, random.values<T>(size));
+  Shape repeated(shape.size(), 0);
+  repeated.back() = 1;
+  const View operands[] = {column.strided(shape, repeated), element.view(),
+                           column.strided(shape, Shape(shape.size(), 0))};
+  Ask ask = plain;
+  ask.outputs = {raw.view()};
+  ASSERT_EQ(run(kernel, ask).complaint, "");
+  constexpr TileOp ops[] = {TileOp::add, TileOp::mul, TileOp::sub, TileOp::maximum, TileOp::minimum, TileOp::div};
+  TileBuilder t(dtype_of<T>, shape);
+  const std::vector<double> uniforms = {0.75, -0.25};
+  int x = t.load(0);
+  for (int64_t links = 1 + random.below(5); links > 0; --links) {
+    const int64_t kind = random.below(5);
+    const int other = kind < 3 ? t.load(static_cast<int>(1 + kind)) : kind == 3 ? t.constant(0.5) : t.uniform(1);
+    const TileOp op = ops[random.below(random.below(4) == 0 ? 6 : 5)];
+    x = random.below(3) == 0 ? t.op(op, other, x) : t.op(op, x, other);
+  }
+  t.store(x);
+  ask.outputs = {got.view(), got.view()};
+  ask.inputs.insert(ask.inputs.end(), std::begin(operands), std::end(operands));
+  ask.tile = t.tile();
+  ask.uniforms = uniforms;
+  ASSERT_EQ(run(kernel, ask).complaint, "");
+  ASSERT_EQ(
+      run(tile, {{want.view()}, {raw.view(), operands[0], operands[1], operands[2]}, {}, t.tile(), uniforms}).complaint,
+      "");
+  ASSERT_TRUE(got.memory.intact());
+  for (int64_t i = 0; i < size; ++i)
+    if (!(std::isnan(got[i]) && std::isnan(want[i]))) ASSERT_EQ(got[i], want[i]) << i;
+}
+
+TEST_P(ConvTest, ChainAsTile) {
+  // products, thin and wide, in one slice and in several; depthwise; Winograd's form with filters first and tiles first
+  const Geometry cases[] = {
+      {2, 9, 9, 24, 37, 1, 1, 1, 1, 0, 0, 1, 1, 1},    {1, 1, 1, 700, 300, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {2, 12, 9, 20, 36, 3, 3, 2, 2, 1, 1, 1, 1, 1},   {2, 13, 9, 37, 37, 3, 3, 1, 1, 1, 1, 1, 1, 37},
+      {1, 11, 14, 20, 20, 5, 5, 2, 1, 2, 2, 1, 1, 20}, {3, 22, 19, 32, 40, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {1, 6, 7, 48, 140, 3, 3, 1, 1, 1, 1, 1, 1, 1},   {2, 9, 9, 8, 12, 3, 3, 1, 1, 1, 1, 1, 1, 2}};
+  const auto all = [&](auto zero, const Geometry& g, uint64_t seed) {
+    using T = decltype(zero);
+    SCOPED_TRACE(g.text());
+    Random random(seed);
+    Array<T> x(g.x(), random.values<T>(product(g.x()))), w(g.f(), random.values<T>(product(g.f())));
+    if (seed % 3 == 0) x[product(g.x()) / 2] = static_cast<T>(NAN);
+    chain_as_tile<T>(kernel("conv2d"), kernel("tile"), {{}, {x.view(), w.view()}, g.attrs()}, g.y(), seed);
+  };
+  for (const Geometry& g : cases)
+    for (uint64_t seed = 1; seed <= 24; ++seed) {
+      all(float(0), g, seed);
+      all(double(0), g, seed);
+    }
+}
+
 TEST_P(ConvTest, Complaints) {
   const Geometry g = {1, 5, 5, 4, 6, 3, 3, 1, 1, 1, 1, 1, 1, 2};
   Array<float> x(g.x()), w(g.f()), y(g.y()), odd({1, 5, 5, 3});
