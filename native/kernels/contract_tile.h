@@ -55,6 +55,36 @@ NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T
     }
 }
 
+// V registers of which the last may reach over the edge of C.
+template <class T, int V>
+struct Edge {
+  static constexpr int lanes = Vec<T>::lanes;
+  int cols;
+
+  NABLA_INLINE bool is_inside(int v) const { return v < V - 1 || cols == V * lanes; }
+  NABLA_INLINE int rest() const { return cols - (V - 1) * lanes; }
+  NABLA_INLINE Vec<T> load(const T* p, int v) const {
+    return is_inside(v) ? Vec<T>::load(p + v * lanes) : Vec<T>::load(p + v * lanes, rest());
+  }
+  NABLA_INLINE void store(T* p, int v, Vec<T> x) const {
+    is_inside(v) ? x.store(p + v * lanes) : x.store(p + v * lanes, rest());
+  }
+};
+
+// The chain for tiles that are not whole, of which there are few, row by row.
+template <class T, int V>
+void finish_rows(const TileTarget<T>& to, int rows) {
+  const Edge<T, V> edge{to.cols};
+  for (int i = 0; i < rows; ++i) {
+    Vec<T> x[1][V];
+    for (int v = 0; v < V; ++v) x[0][v] = edge.load(to.c + to.rows[i], v);
+    apply(
+        *to.chain, to.column, x, [&](const T* p, int v) { return edge.load(p, v); },
+        [&](int) { return to.origin + to.rows[i]; });
+    for (int v = 0; v < V; ++v) edge.store(to.c + to.rows[i], v, x[0][v]);
+  }
+}
+
 // C (+)= A·B over `depth`, with element (k, j) of B at b[k·b_step + j].
 template <class T, int R, int V>
 static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
@@ -80,23 +110,20 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
       multiply_add<T, R, V, together>(a, summed, b, b_step, sum);
     for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, sum);
   }
-  const int rest = to.cols - (V - 1) * lanes;  // of the last register
-  const auto load = [&](const T* p, int v) {
-    return v < V - 1 || rest == lanes ? Vec<T>::load(p + v * lanes) : Vec<T>::load(p + v * lanes, rest);
-  };
+  const Edge<T, V> edge{to.cols};
   if (to.add)
     for (int i = 0; i < R; ++i)
-      for (int v = 0; v < V; ++v) sum[i][v] = sum[i][v] + load(to.c + to.rows[i], v);
-  if (to.chain != nullptr) apply(*to.chain, to.column, sum, load, [&](int i) { return to.origin + to.rows[i]; });
-  for (int i = 0; i < R; ++i) {
-    T* c = to.c + to.rows[i];
-    for (int v = 0; v < V; ++v, c += lanes) {
-      if (v < V - 1 || rest == lanes)
-        sum[i][v].store(c);
-      else
-        sum[i][v].store(c, rest);
-    }
-  }
+      for (int v = 0; v < V; ++v) sum[i][v] = sum[i][v] + edge.load(to.c + to.rows[i], v);
+  constexpr bool is_whole = R == TileSize<T>::rows;
+  if constexpr (is_whole)
+    if (to.chain != nullptr)
+      apply(
+          *to.chain, to.column, sum, [&](const T* p, int v) { return edge.load(p, v); },
+          [&](int i) { return to.origin + to.rows[i]; });
+  for (int i = 0; i < R; ++i)
+    for (int v = 0; v < V; ++v) edge.store(to.c + to.rows[i], v, sum[i][v]);
+  if constexpr (!is_whole)
+    if (to.chain != nullptr) finish_rows<T, V>(to, R);
 }
 
 template <class T>
