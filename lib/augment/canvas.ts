@@ -1,6 +1,6 @@
 /** One picture on its way through the steps of an augmentation, with its boxes and mask: geometry waits and is done at once. */
 import { ShapeError, ValueError } from "../base/errors.js";
-import { apply, applyInverse, isMatrix, type Matrix, multiply, type Point, type Warp } from "./geometry.js";
+import { apply, applyInverse, isMatrix, multiply, type Point, type Warp } from "./geometry.js";
 
 /** What lies outside of a picture: a value from 0 to 1 in every channel, its edge, or its mirror image. */
 export type Fill = number | "edge" | "reflect";
@@ -87,102 +87,96 @@ export class Canvas {
     this.waiting = [];
     const before = this.picture;
     const { fill = 0, interpolation = "bilinear", minVisible = 0.1 } = options;
-    const place = placer(waiting);
-    this.picture = {
-      height,
-      width,
-      channels: this.channels,
-      data: resample(before, {
-        height,
-        width,
-        fill,
-        place,
-        nearest: interpolation === "nearest",
-        rays: interpolation === "nearest" ? 1 : raysOf(waiting, height, width),
-      }),
-    };
-    if (this.classes !== null) this.classes = resampleMask(this.classes, before, { height, width, fill, place });
-    this.kept = this.kept.flatMap((box) => moved(box, before, waiting, height, width, minVisible) ?? []);
+    const resampling = { from: before, warps: waiting, height, width, fill };
+    this.picture = { height, width, channels: this.channels, data: resample(resampling, interpolation === "nearest") };
+    if (this.classes !== null) this.classes = resampleMask(this.classes, resampling);
+    this.kept = this.kept.flatMap((box) => moved(box, resampling, minVisible) ?? []);
   }
-}
-
-/** From a place in what is made to its place in what there was. */
-type Place = (x: number, y: number) => Point;
-
-function placer(warps: readonly Warp[]): Place {
-  if (warps.length === 1 && isMatrix(warps[0])) {
-    const [a, b, c, d, e, f, g, h] = warps[0] as Matrix;
-    if (g === 0 && h === 0) {
-      const i = warps[0][8];
-      return (x, y) => [(a * x + b * y + c) / i, (d * x + e * y + f) / i];
-    }
-  }
-  return (x, y) => warps.reduceRight<Point>((point, warp) => apply(warp, point), [x, y]);
-}
-
-/** Samples a side for each pixel, such that hardly any of the old pixels is passed over where the picture shrinks. */
-function raysOf(warps: readonly Warp[], height: number, width: number): number {
-  const place = placer(warps.filter(isMatrix));
-  const [x, y] = [width / 2, height / 2];
-  const [[x0, y0], [x1, y1], [x2, y2]] = [place(x, y), place(x + 1, y), place(x, y + 1)];
-  const shrinks = Math.max(Math.hypot(x1 - x0, y1 - y0), Math.hypot(x2 - x0, y2 - y0));
-  return Math.min(Math.max(1, Math.ceil(shrinks - 0.5)), 16);
 }
 
 interface Resampling {
+  readonly from: Pixels;
+  /** From what is made back to `from`: the last first. */
+  readonly warps: readonly Warp[];
+  /** Of what is made. */
   readonly height: number;
   readonly width: number;
   readonly fill: Fill;
-  readonly place: Place;
 }
 
-function resample(from: Pixels, { height, width, fill, place, nearest, rays }: Resampling & { nearest: boolean; rays: number }) {
-  const { channels, data } = from;
+/** Calls `visit` with rows of places in the old picture, brought into it or NaN; those of row y are (columns + offset x, y + offset y). */
+function eachRow(
+  { from, warps, height, width, fill }: Resampling,
+  [dx, dy]: Point,
+  visit: (row: number, xs: Float64Array, ys: Float64Array) => void,
+): void {
+  const [xs, ys] = [new Float64Array(width), new Float64Array(width)];
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) xs[column] = column + dx;
+    ys.fill(row + dy);
+    for (let k = warps.length - 1; k >= 0; k--) apply(warps[k], xs, ys);
+    for (let column = 0; column < width; column++) {
+      xs[column] = within(xs[column], from.width, fill);
+      ys[column] = within(ys[column], from.height, fill);
+    }
+    visit(row, xs, ys);
+  }
+}
+
+/** Samples a side for each pixel, such that hardly any of the old pixels is passed over where the picture shrinks. */
+function raysOf({ warps, height, width }: Resampling): number {
+  const [xs, ys] = [Float64Array.of(0, 1, 0).map((x) => x + width / 2), Float64Array.of(0, 0, 1).map((y) => y + height / 2)];
+  for (const warp of warps.filter(isMatrix).reverse()) apply(warp, xs, ys);
+  const shrinks = Math.max(Math.hypot(xs[1] - xs[0], ys[1] - ys[0]), Math.hypot(xs[2] - xs[0], ys[2] - ys[0]));
+  return Math.min(Math.max(1, Math.ceil(shrinks - 0.5)), 16);
+}
+
+function resample(resampling: Resampling, nearest: boolean): Float32Array<ArrayBuffer> {
+  const { height, width, fill } = resampling;
+  const { channels, data, width: w, height: h } = resampling.from;
   const out = new Float32Array(height * width * channels);
   const constant = typeof fill === "number" ? fill : 0;
+  const rays = nearest ? 1 : raysOf(resampling);
   const share = 1 / (rays * rays);
-  for (let row = 0, at = 0; row < height; row++) {
-    for (let column = 0; column < width; column++, at += channels) {
-      for (let ray = 0; ray < rays * rays; ray++) {
-        const [px, py] = place(column + ((ray % rays) + 0.5) / rays, row + (Math.floor(ray / rays) + 0.5) / rays);
-        const [x, y] = [within(px, from.width, fill), within(py, from.height, fill)];
-        if (Number.isNaN(x) || Number.isNaN(y)) {
-          for (let c = 0; c < channels; c++) out[at + c] += share * constant;
-          continue;
-        }
-        if (nearest) {
-          const source = (Math.floor(y) * from.width + Math.floor(x)) * channels;
-          for (let c = 0; c < channels; c++) out[at + c] += share * data[source + c];
-          continue;
-        }
-        // Between the middles of pixels; beyond those of the outermost their values stay.
-        const [u, v] = [Math.min(Math.max(x - 0.5, 0), from.width - 1), Math.min(Math.max(y - 0.5, 0), from.height - 1)];
-        const [left, top] = [Math.floor(u), Math.floor(v)];
-        const [s, t] = [u - left, v - top];
-        const p00 = (top * from.width + left) * channels;
-        const right = s === 0 ? 0 : channels;
-        const below = t === 0 ? 0 : from.width * channels;
-        for (let c = 0; c < channels; c++) {
-          const p = p00 + c;
-          const upper = data[p] + s * (data[p + right] - data[p]);
-          const lower = data[p + below] + s * (data[p + below + right] - data[p + below]);
-          out[at + c] += share * (upper + t * (lower - upper));
-        }
+  const visit = (row: number, xs: Float64Array, ys: Float64Array) => {
+    for (let column = 0, at = row * width * channels; column < width; column++, at += channels) {
+      const x = xs[column];
+      const y = ys[column];
+      if (!(x >= 0 && y >= 0)) {
+        for (let c = 0; c < channels; c++) out[at + c] += share * constant;
+        continue;
+      }
+      // Between the middles of pixels; beyond those of the outermost their values stay.
+      const u = nearest ? Math.floor(x) : Math.min(Math.max(x - 0.5, 0), w - 1);
+      const v = nearest ? Math.floor(y) : Math.min(Math.max(y - 0.5, 0), h - 1);
+      const left = Math.floor(u);
+      const top = Math.floor(v);
+      const s = u - left;
+      const t = v - top;
+      const p00 = (top * w + left) * channels;
+      const right = s === 0 ? 0 : channels;
+      const below = t === 0 ? 0 : w * channels;
+      for (let c = 0; c < channels; c++) {
+        const p = p00 + c;
+        const upper = data[p] + s * (data[p + right] - data[p]);
+        const lower = data[p + below] + s * (data[p + below + right] - data[p + below]);
+        out[at + c] += share * (upper + t * (lower - upper));
       }
     }
-  }
+  };
+  for (let ray = 0; ray < rays * rays; ray++)
+    eachRow(resampling, [((ray % rays) + 0.5) / rays, (Math.floor(ray / rays) + 0.5) / rays], visit);
   return out;
 }
 
-function resampleMask(mask: Mask, from: { height: number; width: number }, { height, width, fill, place }: Resampling): Mask {
+function resampleMask(mask: Mask, resampling: Resampling): Mask {
+  const { height, width, from } = resampling;
   const out = mask instanceof Uint8Array ? new Uint8Array(height * width) : new Int32Array(height * width);
-  for (let row = 0, at = 0; row < height; row++) {
-    for (let column = 0; column < width; column++, at++) {
-      const [px, py] = place(column + 0.5, row + 0.5);
-      const [x, y] = [within(px, from.width, fill), within(py, from.height, fill)];
-      if (!Number.isNaN(x) && !Number.isNaN(y)) out[at] = mask[Math.floor(y) * from.width + Math.floor(x)];
+  eachRow(resampling, [0.5, 0.5], (row, xs, ys) => {
+    for (let column = 0, at = row * width; column < width; column++, at++) {
+      if (xs[column] >= 0 && ys[column] >= 0) out[at] = mask[Math.floor(ys[column]) * from.width + Math.floor(xs[column])];
     }
-  }
+  });
   return out;
 }
 
@@ -201,17 +195,26 @@ function within(t: number, n: number, fill: Fill): number {
 const followed = 8;
 
 /** The smallest box around what a box becomes, cut off at the borders; null where too little of it is left. */
-function moved(box: Box, from: Pixels, warps: readonly Warp[], height: number, width: number, minVisible: number): Box | null {
+function moved(box: Box, { from, warps, height, width }: Resampling, minVisible: number): Box | null {
   const [left, top, right, bottom] = cutOff(box, from.height, from.width);
   if (!(right > left && bottom > top)) return null;
   const steps = warps.every(isMatrix) ? 1 : followed;
-  const points: Point[] = [];
-  for (let k = 0; k < steps; k++) {
-    const [x, y] = [left + ((right - left) * k) / steps, top + ((bottom - top) * k) / steps];
-    points.push([x, top], [right, y], [right + left - x, bottom], [left, bottom + top - y]);
-  }
-  const now = points.map((point) => warps.reduce<Point>((at, warp) => applyInverse(warp, at), point));
-  const [xs, ys] = [now.map(([x]) => x), now.map(([, y]) => y)];
+  const shares = Array.from({ length: steps }, (_, k) => k / steps);
+  const [across, down] = [shares.map((t) => t * (right - left)), shares.map((t) => t * (bottom - top))];
+  // Clockwise from the top left.
+  const xs = Float64Array.from([
+    ...across.map((d) => left + d),
+    ...down.map(() => right),
+    ...across.map((d) => right - d),
+    ...down.map(() => left),
+  ]);
+  const ys = Float64Array.from([
+    ...across.map(() => top),
+    ...down.map((d) => top + d),
+    ...across.map(() => bottom),
+    ...down.map((d) => bottom - d),
+  ]);
+  for (const warp of warps) applyInverse(warp, xs, ys);
   const whole = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
   const cut = cutOff(whole, height, width);
   const area = ([l, t, r, b]: readonly number[]) => Math.max(r - l, 0) * Math.max(b - t, 0);

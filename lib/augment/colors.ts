@@ -14,10 +14,9 @@ const luma = [0.299, 0.587, 0.114] as const;
 /** How light each pixel is. */
 function lightness({ data, channels }: Pixels): Float32Array {
   if (channels === 1) return Float32Array.from(data);
-  return Float32Array.from(
-    { length: data.length / channels },
-    (_, i) => luma[0] * data[3 * i] + luma[1] * data[3 * i + 1] + luma[2] * data[3 * i + 2],
-  );
+  const light = new Float32Array(data.length / 3);
+  for (let i = 0, at = 0; i < light.length; i++, at += 3) light[i] = luma[0] * data[at] + luma[1] * data[at + 1] + luma[2] * data[at + 2];
+  return light;
 }
 
 /** Throws unless a picture is grey or red, green and blue; whether it is the latter. */
@@ -29,10 +28,10 @@ function isColored(op: string, { channels }: Pixels): boolean {
   });
 }
 
-/** Each value moved from `other(i, channel)` by a factor: 0 gives the other, 1 leaves it, more exaggerates. */
-function blend({ data, channels }: Pixels, factor: number, other: (pixel: number) => number): void {
+/** Each value moved from another, of its pixel or of all, by a factor: 0 gives the other, 1 leaves it, more exaggerates. */
+function blend({ data, channels }: Pixels, factor: number, other: number | Float32Array): void {
   for (let i = 0, at = 0; at < data.length; i++) {
-    const base = (1 - factor) * other(i);
+    const base = (1 - factor) * (typeof other === "number" ? other : other[i]);
     for (let c = 0; c < channels; c++, at++) data[at] = unit(factor * data[at] + base);
   }
 }
@@ -40,25 +39,25 @@ function blend({ data, channels }: Pixels, factor: number, other: (pixel: number
 /** Changes of colour by a factor, as they are in PyTorch's torchvision. */
 export const adjust = {
   brightness(pixels: Pixels, factor: number): void {
-    blend(pixels, factor, () => 0);
+    blend(pixels, factor, 0);
   },
   contrast(pixels: Pixels, factor: number): void {
     isColored("contrast", pixels);
     const light = lightness(pixels);
-    const mean = light.reduce((sum, v) => sum + v, 0) / light.length;
-    blend(pixels, factor, () => mean);
+    blend(pixels, factor, light.reduce((sum, v) => sum + v, 0) / light.length);
   },
   saturation(pixels: Pixels, factor: number): void {
     if (!isColored("saturation", pixels)) return;
-    const light = lightness(pixels);
-    blend(pixels, factor, (i) => light[i]);
+    blend(pixels, factor, lightness(pixels));
   },
   /** Turns the circle of colours by a share of it. */
   hue(pixels: Pixels, by: number): void {
     if (!isColored("hue", pixels)) return;
     const { data } = pixels;
     for (let at = 0; at < data.length; at += 3) {
-      const [r, g, b] = [data[at], data[at + 1], data[at + 2]];
+      const r = data[at];
+      const g = data[at + 1];
+      const b = data[at + 2];
       const most = Math.max(r, g, b);
       const range = most - Math.min(r, g, b);
       if (range === 0) continue;
@@ -98,8 +97,12 @@ export const adjust = {
   /** Stretches each channel over the whole range. */
   autoContrast({ data, channels }: Pixels): void {
     for (let c = 0; c < channels; c++) {
-      let [low, high] = [1, 0];
-      for (let at = c; at < data.length; at += channels) [low, high] = [Math.min(low, data[at]), Math.max(high, data[at])];
+      let low = 1;
+      let high = 0;
+      for (let at = c; at < data.length; at += channels) {
+        low = Math.min(low, data[at]);
+        high = Math.max(high, data[at]);
+      }
       if (high > low) for (let at = c; at < data.length; at += channels) data[at] = (data[at] - low) / (high - low);
     }
   },
@@ -206,13 +209,16 @@ function gaussianBlur(canvas: Canvas, sigma: number): void {
   /** Along lines of `n` values that lie `stride` apart; their ends stand for what lies beyond. */
   const along = (from: Float32Array, n: number, stride: number) => {
     const out = new Float32Array(from.length);
-    for (let at = 0; at < from.length; at++) {
-      const place = Math.floor(at / stride) % n;
-      let sum = weights[0] * from[at];
-      for (let k = 1; k <= reach; k++) {
-        sum += weights[k] * (from[at - Math.min(k, place) * stride] + from[at + Math.min(k, n - 1 - place) * stride]);
+    for (let line = 0; line < from.length; line += n * stride) {
+      for (let place = 0; place < n; place++) {
+        const here = line + place * stride;
+        for (let k = 0; k <= reach; k++) {
+          const weight = weights[k] / (k === 0 ? 2 * total : total);
+          const before = line + Math.max(place - k, 0) * stride;
+          const after = line + Math.min(place + k, n - 1) * stride;
+          for (let i = 0; i < stride; i++) out[here + i] += weight * (from[before + i] + from[after + i]);
+        }
       }
-      out[at] = sum / total;
     }
     return out;
   };

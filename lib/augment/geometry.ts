@@ -6,9 +6,9 @@
 /** Row by row; (x, y) goes to ((a·x + b·y + c) / w, (d·x + e·y + f) / w) with w = g·x + h·y + i. */
 export type Matrix = readonly [number, number, number, number, number, number, number, number, number];
 
-/** A bend of the plane: what is added to x and y at a place. */
+/** A bend of the plane: moves places (xs[k], ys[k]), and so slightly that it does not fold. */
 export interface Bend {
-  shift(x: number, y: number): readonly [dx: number, dy: number];
+  displace(xs: Float64Array, ys: Float64Array): void;
 }
 
 export type Warp = Matrix | Bend;
@@ -67,25 +67,37 @@ export function unitSquareTo([[x0, y0], [x1, y1], [x2, y2], [x3, y3]]: readonly 
   return [x1 - x0 + g * x1, x3 - x0 + h * x3, x0, y1 - y0 + g * y1, y3 - y0 + h * y3, y0, g, h, 1];
 }
 
-export function apply(warp: Warp, [x, y]: Point): Point {
+/** Takes places to where a map takes them. */
+export function apply(warp: Warp, xs: Float64Array, ys: Float64Array): void {
   if (!isMatrix(warp)) {
-    const [dx, dy] = warp.shift(x, y);
-    return [x + dx, y + dy];
+    warp.displace(xs, ys);
+    return;
   }
   const [a, b, c, d, e, f, g, h, i] = warp;
-  const w = g * x + h * y + i;
-  return [(a * x + b * y + c) / w, (d * x + e * y + f) / w];
+  for (let k = 0; k < xs.length; k++) {
+    const x = xs[k];
+    const y = ys[k];
+    const w = g * x + h * y + i;
+    xs[k] = (a * x + b * y + c) / w;
+    ys[k] = (d * x + e * y + f) / w;
+  }
 }
 
-/** Where a place of the old picture comes to lie. Of a bend by fixed-point steps: it must be slight enough not to fold. */
-export function applyInverse(warp: Warp, point: Point): Point {
-  if (isMatrix(warp)) return apply(inverse(warp), point);
-  let [x, y] = point;
-  for (let k = 0; k < 12; k++) {
-    const [dx, dy] = warp.shift(x, y);
-    [x, y] = [point[0] - dx, point[1] - dy];
+/** Takes places of the old picture to where they come to lie; those of a bend are found by fixed-point steps. */
+export function applyInverse(warp: Warp, xs: Float64Array, ys: Float64Array): void {
+  if (isMatrix(warp)) {
+    apply(inverse(warp), xs, ys);
+    return;
   }
-  return [x, y];
+  const [toX, toY] = [xs.slice(), ys.slice()];
+  for (let step = 0; step < 12; step++) {
+    const [nowX, nowY] = [xs.slice(), ys.slice()];
+    apply(warp, nowX, nowY);
+    for (let k = 0; k < xs.length; k++) {
+      xs[k] += toX[k] - nowX[k];
+      ys[k] += toY[k] - nowY[k];
+    }
+  }
 }
 
 /**
@@ -100,28 +112,39 @@ export class SplineBend implements Bend {
     private readonly shifts: Float64Array,
   ) {}
 
-  shift(x: number, y: number): readonly [number, number] {
-    const { n } = this;
-    const [u, v] = [clamp((x / this.width) * (n - 1), n - 1), clamp((y / this.height) * (n - 1), n - 1)];
-    const [column, row] = [Math.min(Math.floor(u), n - 2), Math.min(Math.floor(v), n - 2)];
-    const [wx, wy] = [spline(u - column), spline(v - row)];
-    let [dx, dy] = [0, 0];
-    for (let i = 0; i < 4; i++) {
-      for (let j = 0; j < 4; j++) {
-        const weight = wy[i] * wx[j];
-        const at = 2 * ((row + i) * (n + 2) + column + j);
-        dx += weight * this.shifts[at];
-        dy += weight * this.shifts[at + 1];
+  displace(xs: Float64Array, ys: Float64Array): void {
+    const { n, width, height, shifts } = this;
+    const [wx, wy] = [new Float64Array(4), new Float64Array(4)];
+    for (let k = 0; k < xs.length; k++) {
+      const u = clamp((xs[k] / width) * (n - 1), n - 1);
+      const v = clamp((ys[k] / height) * (n - 1), n - 1);
+      const column = Math.min(Math.floor(u), n - 2);
+      const row = Math.min(Math.floor(v), n - 2);
+      spline(u - column, wx);
+      spline(v - row, wy);
+      let dx = 0;
+      let dy = 0;
+      for (let i = 0; i < 4; i++) {
+        for (let j = 0; j < 4; j++) {
+          const weight = wy[i] * wx[j];
+          const at = 2 * ((row + i) * (n + 2) + column + j);
+          dx += weight * shifts[at];
+          dy += weight * shifts[at + 1];
+        }
       }
+      xs[k] += dx;
+      ys[k] += dy;
     }
-    return [dx, dy];
   }
 }
 
 const clamp = (t: number, most: number) => Math.min(Math.max(t, 0), most);
 
 /** Weights of the four control points around a place at t in [0, 1] between the middle two. */
-function spline(t: number): readonly [number, number, number, number] {
+function spline(t: number, weights: Float64Array): void {
   const s = 1 - t;
-  return [s ** 3 / 6, (3 * t ** 3 - 6 * t * t + 4) / 6, (3 * s ** 3 - 6 * s * s + 4) / 6, t ** 3 / 6];
+  weights[0] = (s * s * s) / 6;
+  weights[1] = (3 * t * t * t - 6 * t * t + 4) / 6;
+  weights[2] = (3 * s * s * s - 6 * s * s + 4) / 6;
+  weights[3] = (t * t * t) / 6;
 }
