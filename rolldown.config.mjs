@@ -36,6 +36,7 @@ const late = [
   "nn/attention",
   "nn/convolutional",
   "nn/preprocessing",
+  "nn/summary",
   "ops/spatial",
   "plot/index",
   "profile/index",

@@ -127,7 +127,21 @@ export function isDebug(): boolean {
 export function node(op: Op, inputs: readonly Tensor[], shape: Shape, dtype: DType, attrs: Attrs = noAttrs): Tensor {
   const tensor = new Tensor(op, inputs, shape, dtype, attrs, null);
   if (debug) tensor.callSite = new Error("written here");
+  if (watcher !== null) watcher(tensor);
   return tensor;
+}
+
+let watcher: ((made: Tensor) => void) | null = null;
+
+/** What `body` gives, while `watch` is told of every node that is made. */
+export function watchNodes<T>(watch: (made: Tensor) => void, body: () => T): T {
+  const before = watcher;
+  watcher = watch;
+  try {
+    return body();
+  } finally {
+    watcher = before;
+  }
 }
 
 const sourceOp = defineVariadicOp({ name: "source", vjp: null, lowering: { kind: "source" } });

@@ -64,3 +64,4 @@ export {
 export { Sequential, sequential } from "./sequential.js";
 export type { StateDict } from "./state.js";
 export { flatten, identity, unflatten } from "./stateless.js";
+export { type LayerCost, type LayerSummary, Summary, type SummaryOptions } from "./summary.js";

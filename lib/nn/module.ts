@@ -2,8 +2,9 @@
 import { inspect } from "node:util";
 import { ValueError } from "../base/errors.js";
 import { refuseWhileTracing } from "../graph/trace.js";
-import { dependsOn, type Tensor, Variable } from "../tensor/index.js";
+import { dependsOn, type Shape, type Tensor, Variable } from "../tensor/index.js";
 import { assignState, readState, type StateDict, snapshot, writeState } from "./state.js";
+import { type Summary, type SummaryOptions, summarize } from "./summary.js";
 
 /** A module of any signature. */
 export type AnyModule = Module<readonly unknown[], unknown>;
@@ -141,6 +142,15 @@ export abstract class Module<Args extends readonly unknown[] = [x: Tensor], Resu
 
   #state(): Map<string, Variable> {
     return this.#namedVariables(() => true);
+  }
+
+  /**
+   * What each layer gives and costs for inputs of a shape, which has no axis of examples: shapes, parameters, multiply-adds, bytes; as a table, as data
+   * and as a drawing. The model is traced in evaluation, nothing is computed.
+   * @example console.log(model.summary([32, 32, 3]))
+   */
+  summary(input: Shape, options?: SummaryOptions): Summary {
+    return summarize(this, input, options);
   }
 
   /** Writes all values to a safetensors file, which appears whole or not at all. */

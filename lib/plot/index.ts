@@ -1,5 +1,6 @@
 /** `nabla/plot`: pictures of training as SVG and PNG. */
 
+export { type GraphEdge, type GraphNode, graph } from "./graph.js";
 export { type HeatMap, heatMap } from "./heat-map.js";
 export { type Histogram, type HistogramRow, histograms } from "./histograms.js";
 export { type Captioned, imageGrid } from "./image-grid.js";
