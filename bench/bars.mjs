@@ -21,6 +21,11 @@ export const bars = [
     of: { suite: "train", case: name, metric: "throughput", peer, threads: 2 },
     times,
   })),
+  {
+    title: "memory plan of resnet18c beside what is alive at once, at most a tenth more",
+    of: { suite: "memory", case: "resnet18c_sgdm", metric: "memory plan", peer: "alive at once" },
+    times: 1 / 1.1,
+  },
   { title: "event loop while training, p99", of: { suite: "eventloop", case: "mlp_sgd", metric: "delay p99" }, below: 3 },
   { title: "event loop while training, longest", of: { suite: "eventloop", case: "mlp_sgd", metric: "delay max" }, below: 20 },
   { title: "JavaScript of a compiled step", of: { suite: "overhead", case: "tiny_mlp", metric: "calling thread a step" }, below: 30 },

@@ -1,4 +1,5 @@
 /** nabla through its public API; NABLA_DEVICE and NABLA_THREADS say on what. */
+import { largestPlan } from "../harness/plan.mjs";
 import { labels } from "../workloads.mjs";
 import { serve } from "./serve.mjs";
 
@@ -61,6 +62,13 @@ function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input,
       for (const result of pending) last = await result;
     },
     loss: () => last.item(),
+    async plan() {
+      const { profile } = /** @type {typeof import("../../lib/profile/index.js")} */ (
+        await import(new URL("../../dist/profile/index.js", import.meta.url).href)
+      );
+      const { records } = await profile(async () => (await step(x, y)).ready());
+      return largestPlan(records.map(({ program }) => program));
+    },
   };
 }
 

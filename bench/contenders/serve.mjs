@@ -14,6 +14,7 @@ import { createInterface } from "node:readline";
  * @property {(steps: number) => Promise<number | void> | number | void} run does whole steps, ended when it returns; gives their
  *   number if it is another one
  * @property {() => Promise<number> | number} [loss] the loss of the last step
+ * @property {() => Promise<import("../harness/plan.mjs").MemoryPlan>} [plan] how the intermediate values of a step share memory
  */
 
 /**
@@ -55,6 +56,10 @@ export async function serve(contender) {
     },
     async loss() {
       return { loss: await training.loss?.() };
+    },
+    async plan() {
+      if (training.plan === undefined) throw new Error("its memory plan is not known");
+      return training.plan();
     },
     async delay({ seconds }) {
       const histogram = monitorEventLoopDelay({ resolution: 1 });

@@ -1,4 +1,7 @@
-/** Memory that training takes: the resident peak of a process that does nothing else, less what it held after the import. */
+/**
+ * Memory that training takes: the resident peak of a process that does nothing else, less what it held after the import; and nabla's plan
+ * for intermediate values beside the sum of those that are alive at once.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { compare } from "../harness/compare.mjs";
 import { ContenderProcess } from "../harness/process.mjs";
@@ -6,22 +9,31 @@ import { cases, workloads } from "../workloads.mjs";
 
 export { cases };
 
+/** @typedef {import("../harness/compare.mjs").Measured & { plan?: import("../harness/plan.mjs").MemoryPlan }} Growth */
+
 /** @param {import("../run.mjs").Session} session */
 export async function* run({ cases: chosen, contenders, threads, seconds }) {
   for (const name of chosen) {
-    /** @type {{ peer: string, measured: import("../harness/compare.mjs").Measured }[]} */
+    /** @type {{ peer: string, measured: Growth }[]} */
     const field = [];
     for (const { name: peer, settings } of contenders) {
       const tried = [];
       for (const setting of settings(threads, workloads[name])) {
-        tried.push(await growth(setting, workloads[name], 2 * seconds));
+        tried.push(await growth(setting, workloads[name], 2 * seconds, peer === "nabla"));
       }
       const best = tried.sort((a, b) => (a.value ?? Number.POSITIVE_INFINITY) - (b.value ?? Number.POSITIVE_INFINITY))[0];
       if (best !== undefined) field.push({ peer, measured: { ...best, note: best.note && `${peer}: ${best.note}` } });
     }
+    /** @type {Growth} */
     const own = field.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
-    const what = { suite: "memory", case: name, threads, metric: "growth of resident memory", unit: "MB" };
-    for (const { peer, measured } of field) if (peer !== "nabla") yield compare(what, { own, peer, other: measured });
+    const what = { suite: "memory", case: name, threads, unit: "MB" };
+    for (const { peer, measured } of field)
+      if (peer !== "nabla") yield compare({ ...what, metric: "growth of resident memory" }, { own, peer, other: measured });
+    if (own.plan !== undefined) {
+      const { planned, alive } = own.plan;
+      const sides = { own: { value: planned / 1e6 }, peer: "alive at once", other: { value: alive / 1e6 } };
+      yield compare({ ...what, metric: "memory plan" }, sides);
+    }
   }
 }
 
@@ -29,8 +41,10 @@ export async function* run({ cases: chosen, contenders, threads, seconds }) {
  * @param {import("../contenders/index.mjs").Setting} setting
  * @param {import("../workloads.mjs").Workload} workload
  * @param {number} seconds of training
+ * @param {boolean} isNabla
+ * @returns {Promise<Growth>}
  */
-async function growth(setting, workload, seconds) {
+async function growth(setting, workload, seconds, isNabla) {
   const contender = new ContenderProcess(setting);
   try {
     await contender.started();
@@ -39,7 +53,8 @@ async function growth(setting, workload, seconds) {
     await contender.ask("prepare", { workload });
     const { ms, steps } = await contender.ask("run", { steps: 2 });
     await contender.ask("run", { steps: Math.ceil((1000 * seconds * steps) / ms) });
-    return { value: (resident(contender.pid, "VmHWM") - before) / 1e6, note: setting.label };
+    const value = (resident(contender.pid, "VmHWM") - before) / 1e6;
+    return { value, note: setting.label, plan: isNabla ? await contender.ask("plan") : undefined };
   } catch (error) {
     return { value: null, note: /** @type {Error} */ (error).message };
   } finally {

@@ -23,7 +23,8 @@ export class Profile<T = unknown> {
     readonly result: T,
     /** Wall-clock time of the function. */
     readonly milliseconds: number,
-    private readonly records: readonly InstructionRecord[],
+    /** Each instruction of each run, in order. */
+    readonly records: readonly InstructionRecord[],
   ) {}
 
   /** Runs of programs that were recorded. */

@@ -8,6 +8,7 @@ import { onnxModel } from "../../bench/contenders/onnx.mjs";
 import { ratioChart } from "../../bench/harness/chart.mjs";
 import { compare, type Line, toJson } from "../../bench/harness/compare.mjs";
 import { leastSeconds } from "../../bench/harness/machine.mjs";
+import { planOf } from "../../bench/harness/plan.mjs";
 import { changes, geometricMean, readResults } from "../../bench/harness/results.mjs";
 import { median, noise } from "../../bench/harness/rounds.mjs";
 import { conv, gemm } from "../../bench/kernels.mjs";
@@ -32,6 +33,17 @@ describe("comparisons", () => {
     const line = { ...what, value: 5, peer: "tfjs-wasm", peerValue: null, ratio: null, roof: null };
     expect(JSON.parse(toJson(row, "a machine"))).toEqual({ ...line, note: "cannot", machine: "a machine" });
   });
+});
+
+test("a memory plan is held against the buffers that are alive at one instruction", () => {
+  const buffer = (size: number, kind: "arena" | "input" = "arena") => ({ kind, dtype: "f32" as const, size, place: 0 });
+  const view = (at: number) => ({ buffer: at, offset: 0, shape: [1], strides: [1] });
+  const call = (output: number, inputs: number[]) =>
+    ({ kernel: "tile", outputs: [view(output)], inputs: inputs.map(view), attrs: [], label: "" }) as const;
+  // 0 → 1 → 2 → 3: never more than two of the three large ones at a time; 20 floats take two lines of cache
+  const buffers = [buffer(999, "input"), buffer(256), buffer(512), buffer(20)];
+  const plan = planOf({ arenaBytes: 4096, buffers, instructions: [call(1, [0]), call(2, [1]), call(3, [2])] });
+  expect(plan).toEqual({ planned: 4096, alive: 4 * (256 + 512) });
 });
 
 test("median and noise of rounds", () => {
