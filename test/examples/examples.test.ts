@@ -33,6 +33,13 @@ interface Reduced {
 
 const reduced: Readonly<Record<string, Reduced>> = {
   minimise: { args: ["--steps", "1000"], last: /^w (4\.9999999916)$/, least: 4.9, pictures: ["path.svg"] },
+  edges: {
+    needs: "sklearn",
+    args: ["--width", "128", "--steps", "1500"],
+    last: /filter to ([\d.]+) decimal places$/,
+    least: 0.8, // 1.2 on AVX-512
+    pictures: ["edges.svg"],
+  },
   iris: { needs: "sklearn", args: ["--epochs", "100"], last: /cross-validation ([\d.]+) %$/, least: 90, pictures: ["flowers.svg"] },
   "house-prices": {
     needs: "sklearn",
