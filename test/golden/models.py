@@ -34,7 +34,7 @@ MODELS = {
     "mobilenetV2": ("mobilenet_v2", 64, 4, 2, {}),
     "mobilenetV3Small": ("mobilenet_v3_small", 64, 4, 2, {}),
     "mobilenetV3Large": ("mobilenet_v3_large", 64, 4, 2, {}),
-    **{f"efficientnetB{i}": (f"efficientnet_b{i}", 64, 4, 2, {}) for i in range(8)},
+    **{f"efficientnetB{i}": (f"efficientnet_b{i}", 64, 4, 2 if i < 4 else 1.85, {}) for i in range(8)},
     "densenet121": ("densenet121", 64, 4, 1, {}),
     "convnextTiny": ("convnext_tiny", 64, 2, 1, {}),
     "vitB16": ("vit_b_16", 224, 1, 1, {}),
