@@ -1,4 +1,4 @@
-/** The benchmark's command: `npm run bench -- SUITE | all | compare A B | report FILE…`. */
+/** The benchmark's command: `npm run bench -- SUITE | all | compare A B | report FILE… | models-table FILE…`. */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
@@ -7,11 +7,13 @@ import { nabla, peers } from "./contenders/index.mjs";
 import { figure, toJson, toLine } from "./harness/compare.mjs";
 import { describeMachine, measurePeak } from "./harness/machine.mjs";
 import { changes, geometricMean, readResults } from "./harness/results.mjs";
+import { writeModels } from "./models-table.mjs";
 import { report } from "./report.mjs";
 import * as eventloop from "./suites/eventloop.mjs";
 import * as inference from "./suites/inference.mjs";
 import { conv, elementwise, gemm, norm, pool } from "./suites/kernels.mjs";
 import * as memory from "./suites/memory.mjs";
+import * as models from "./suites/models.mjs";
 import * as overhead from "./suites/overhead.mjs";
 import * as train from "./suites/train.mjs";
 
@@ -27,15 +29,16 @@ import * as train from "./suites/train.mjs";
  */
 
 /** @type {Record<string, { cases: string[], run: (session: Session) => AsyncIterable<import("./harness/compare.mjs").Row> }>} */
-const suites = { gemm, conv, elementwise, norm, pool, overhead, train, inference, memory, eventloop };
+const suites = { gemm, conv, elementwise, norm, pool, overhead, train, inference, memory, eventloop, models };
 
 /** What does not get faster with threads, or is about all of them, is measured on all cores only. */
-const onAllCores = ["overhead", "memory", "eventloop"];
+const onAllCores = ["overhead", "memory", "eventloop", "models"];
 
 const usage = `npm run bench -- SUITE [options]        SUITE: ${Object.keys(suites).join(", ")}
-npm run bench -- all [options]          every suite, on one thread and on all cores
+npm run bench -- all [options]          every suite but models, on one thread and on all cores
 npm run bench -- compare A B            two result files: nabla's figures side by side
 npm run bench -- report FILE…           writes docs/benchmarks.md and its pictures
+npm run bench -- models-table FILE…     writes the tables of docs/models.md
   --json FILE     append one line a comparison to FILE
   --case REGEX    only the cases that match
   --peer NAME     only this peer: ${peers.map(({ name }) => name).join(", ")}
@@ -69,11 +72,13 @@ if (command === "compare") {
 } else if (command === "report") {
   if (files.length === 0) refuse("report takes at least one result file.");
   console.log(report(files));
+} else if (command === "models-table") {
+  console.log(await writeModels(files));
 } else {
   if (files.length > 0 || (command !== "all" && suites[command] === undefined)) {
     refuse(`Which suite? There are ${Object.keys(suites).join(", ")}, and all.`);
   }
-  await measure(command === "all" ? Object.keys(suites) : [command]);
+  await measure(command === "all" ? Object.keys(suites).filter((name) => name !== "models") : [command]);
 }
 
 /** @param {string[]} names of suites */

@@ -17,6 +17,7 @@
  * @property {"crossEntropy" | "mse"} loss
  * @property {number} outputs classes of a cross-entropy, features of a squared error
  * @property {Optimizer} [optimizer] none where the network only predicts
+ * @property {{ nabla: string, torchvision: string }} [architecture] in the place of layers: a model of the libraries' own
  * @property {number} parameters how many numbers are learnt; every contender's model is checked against it
  */
 

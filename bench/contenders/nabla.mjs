@@ -7,6 +7,7 @@ import { serve } from "./serve.mjs";
 const ahead = 2;
 
 /** @typedef {import("../../lib/index.js").Tensor} Tensor */
+/** @typedef {import("../../lib/nn/index.js").Module} Model */
 
 /**
  * @import { Kernel } from "../kernels.mjs"
@@ -21,7 +22,8 @@ const contender = {
   async prepare(library, workload) {
     if ("op" in workload) return (await import("./nabla-kernels.mjs")).prepareKernel(workload);
     library.setSeed(0);
-    return workload.optimizer === undefined ? preparePrediction(library, workload) : prepareTraining(library, workload);
+    const model = workload.architecture === undefined ? build(library.nn, workload.layers) : await named(workload.architecture.nabla);
+    return workload.optimizer === undefined ? preparePrediction(library, model, workload) : prepareTraining(library, model, workload);
   },
 
   express({ ones }, ops, runs) {
@@ -33,16 +35,26 @@ const contender = {
 };
 
 /**
+ * An architecture of `nabla/models`, without auxiliary classifiers.
+ * @param {string} name
+ * @returns {Promise<Model>}
+ */
+async function named(name) {
+  const models = await import(new URL("../../dist/models/index.js", import.meta.url).href);
+  return models[name]({ auxiliary: false });
+}
+
+/**
  * @param {Library} library
+ * @param {Model} model
  * @param {Workload} workload
  * @returns {import("./serve.mjs").Training}
  */
-function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input, layers, loss, outputs, optimizer }) {
+function prepareTraining({ compile, losses, optim, randn, tensor }, model, { input, loss, outputs, optimizer }) {
   const { kind, ...options } = /** @type {import("../workloads.mjs").Optimizer} */ (optimizer);
   const [batch] = input;
   const x = randn(input, { seed: 0 });
   const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
-  const model = build(nn, layers);
   const updates = optim[kind](model.parameters(), options);
   const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
     const cost = losses[loss](model.forward(inputs), targets);
@@ -75,11 +87,12 @@ function prepareTraining({ compile, losses, nn, optim, randn, tensor }, { input,
 /**
  * Numbers in, numbers out, each request awaited.
  * @param {Library} library
+ * @param {Model} model
  * @param {Workload} workload
  * @returns {import("./serve.mjs").Training}
  */
-function preparePrediction({ compile, nn, randn, tensor }, { input, layers }) {
-  const model = build(nn, layers).eval();
+function preparePrediction({ compile, randn, tensor }, model, { input }) {
+  model.eval();
   const predict = compile((/** @type {Tensor} */ x) => model.forward(x));
   const numbers = randn(input).dataSync();
   return {
@@ -141,7 +154,7 @@ function residual({ Module }, main, shortcut) {
   return new Residual();
 }
 
-/** @param {ReturnType<typeof build>} model */
+/** @param {Model} model */
 const countOf = (model) => model.parameters().reduce((count, p) => count + p.shape.reduce((a, b) => a * b, 1), 0);
 
 await serve(contender);

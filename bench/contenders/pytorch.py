@@ -53,13 +53,21 @@ def module(layer):
     return {"flatten": nn.Flatten, "relu": nn.ReLU, "relu6": nn.ReLU6, "tanh": nn.Tanh}[kind]()
 
 
+def architecture(names):
+    """One of torchvision's, without auxiliary classifiers."""
+    import torchvision
+
+    options = {"aux_logits": False, "init_weights": True} if names["torchvision"] in ["googlenet", "inception_v3"] else {}
+    return getattr(torchvision.models, names["torchvision"])(**options)
+
+
 class Training:
     def __init__(self, workload):
         torch.manual_seed(0)
         batch, *rest = workload["input"]
         is_image = len(rest) == 3
         self.x = torch.randn(batch, rest[2], rest[0], rest[1]) if is_image else torch.randn(batch, *rest)
-        self.model = sequential(workload["layers"])
+        self.model = architecture(workload["architecture"]) if "architecture" in workload else sequential(workload["layers"])
         if is_image:
             self.x = self.x.to(memory_format=memory_format)
             self.model = self.model.to(memory_format=memory_format)

@@ -12,28 +12,36 @@ export { cases };
 /** @typedef {import("../harness/compare.mjs").Measured & { plan?: import("../harness/plan.mjs").MemoryPlan }} Growth */
 
 /** @param {import("../run.mjs").Session} session */
-export async function* run({ cases: chosen, contenders, threads, seconds }) {
-  for (const name of chosen) {
-    /** @type {{ peer: string, measured: Growth }[]} */
-    const field = [];
-    for (const { name: peer, settings } of contenders) {
-      const tried = [];
-      for (const setting of settings(threads, workloads[name])) {
-        tried.push(await growth(setting, workloads[name], 2 * seconds, peer === "nabla"));
-      }
-      const best = tried.sort((a, b) => (a.value ?? Number.POSITIVE_INFINITY) - (b.value ?? Number.POSITIVE_INFINITY))[0];
-      if (best !== undefined) field.push({ peer, measured: { ...best, note: best.note && `${peer}: ${best.note}` } });
+export async function* run({ cases: chosen, ...session }) {
+  for (const name of chosen) yield* rows({ suite: "memory", case: name }, workloads[name], session);
+}
+
+/**
+ * The comparisons of one workload.
+ * @param {{ suite: string, case: string }} named
+ * @param {import("../workloads.mjs").Workload} workload
+ * @param {Pick<import("../run.mjs").Session, "contenders" | "threads" | "seconds">} session
+ */
+export async function* rows(named, workload, { contenders, threads, seconds }) {
+  /** @type {{ peer: string, measured: Growth }[]} */
+  const field = [];
+  for (const { name: peer, settings } of contenders) {
+    const tried = [];
+    for (const setting of settings(threads, workload)) {
+      tried.push(await growth(setting, workload, 2 * seconds, peer === "nabla"));
     }
-    /** @type {Growth} */
-    const own = field.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
-    const what = { suite: "memory", case: name, threads, unit: "MB" };
-    for (const { peer, measured } of field)
-      if (peer !== "nabla") yield compare({ ...what, metric: "growth of resident memory" }, { own, peer, other: measured });
-    if (own.plan !== undefined) {
-      const { planned, alive } = own.plan;
-      const sides = { own: { value: planned / 1e6 }, peer: "alive at once", other: { value: alive / 1e6 } };
-      yield compare({ ...what, metric: "memory plan" }, sides);
-    }
+    const best = tried.sort((a, b) => (a.value ?? Number.POSITIVE_INFINITY) - (b.value ?? Number.POSITIVE_INFINITY))[0];
+    if (best !== undefined) field.push({ peer, measured: { ...best, note: best.note && `${peer}: ${best.note}` } });
+  }
+  /** @type {Growth} */
+  const own = field.find(({ peer }) => peer === "nabla")?.measured ?? { value: null };
+  const what = { ...named, threads, unit: "MB" };
+  for (const { peer, measured } of field)
+    if (peer !== "nabla") yield compare({ ...what, metric: "growth of resident memory" }, { own, peer, other: measured });
+  if (own.plan !== undefined) {
+    const { planned, alive } = own.plan;
+    const sides = { own: { value: planned / 1e6 }, peer: "alive at once", other: { value: alive / 1e6 } };
+    yield compare({ ...what, metric: "memory plan" }, sides);
   }
 }
 
