@@ -20,7 +20,7 @@ export { DataLoader, type DataLoaderOptions, type LoaderState } from "./loader.j
 export type { TrainAndTest } from "./mnist.js";
 export { arrow, type CsvOptions, csv, jsonLines, parquet } from "./readers.js";
 export { balancedWeights, type Sampler, type SamplerOptions, type WeightedOptions } from "./samplers.js";
-export type { Pass, Sampling } from "./sampling.js";
+export { type Pass, Sampling } from "./sampling.js";
 export { type Fold, kFold, type Labels, type SourceShares, type SplitOptions, split, splitSources } from "./split.js";
 export { StreamDataset } from "./stream.js";
 export {

@@ -504,3 +504,39 @@ it("pictures are the same for 0, 1 and 2 workers, and for a map", () => {
   const digests = JSON.parse(execFileSync(process.execPath, [join(folder, "program.mjs")], { encoding: "utf8", timeout: 30_000 }));
   expect(digests).toEqual(Array(4).fill(digests[0]));
 });
+
+it("the next batches are changed by workers while the first is learnt from", () => {
+  const folder = mkdtempSync(join(tmpdir(), "nabla-augment-"));
+  const dist = (name: string) => JSON.stringify(new URL(`../../dist/${name}/index.js`, import.meta.url).href);
+  writeFileSync(
+    join(folder, "change.mjs"),
+    `import { augment, mirror, rotation } from ${dist("augment")};
+    const change = augment([mirror(), rotation(10)]);
+    const done = new BroadcastChannel("done");
+    export default (batch, sampling) => {
+      const changed = change(batch, sampling);
+      done.postMessage([...sampling.indices]);
+      return changed;
+    };`,
+  );
+  writeFileSync(
+    join(folder, "program.mjs"),
+    `import { ArrayDataset, DataLoader } from ${dist("data")};
+    const x = { data: new Uint8Array(40 * 192), shape: [40, 8, 8, 3], dtype: "u8" };
+    const done = new BroadcastChannel("done");
+    const changed = new Set();
+    const enough = new Promise((resolve) => {
+      done.onmessage = ({ data }) => {
+        for (const i of data) changed.add(i);
+        if (changed.size >= 20) resolve();
+      };
+    });
+    const loader = new DataLoader(new ArrayDataset({ x, y: x }), { batchSize: 4, workers: 2, transform: new URL("change.mjs", import.meta.url) });
+    let batches = 0;
+    for await (const batch of loader) if (++batches === 1) await enough; // the first alone has been asked for: 4 pictures
+    console.log(batches);
+    done.close();
+    await loader.close();`,
+  );
+  expect(Number(execFileSync(process.execPath, [join(folder, "program.mjs")], { encoding: "utf8", timeout: 30_000 }))).toBe(10);
+});
