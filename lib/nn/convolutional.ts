@@ -29,6 +29,8 @@ export {
   globalAvgPool3d,
   globalMaxPool1d,
   globalMaxPool3d,
+  lpPool1d,
+  lpPool2d,
   maxPool1d,
   maxPool3d,
 } from "./volumes.js";

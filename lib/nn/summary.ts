@@ -118,11 +118,11 @@ export class Summary {
     const rows = table(this.layers, [
       { title: "layer", value: ({ layer }) => layer },
       { title: "", value: ({ description }) => description },
-      { title: "activation", value: ({ shape }) => shape.join(" × ") },
+      { title: "activation", value: ({ shape }) => shape.join("\u00a0×\u00a0") },
       { title: "size", value: ({ size }) => size },
       { title: "parameters", value: ({ parameters }) => parameters },
       { title: "multiply-adds", value: ({ multiplyAdds }) => multiplyAdds },
-      { title: "kB", value: ({ bytes }) => kilobytes(bytes) },
+      { title: "kB", value: ({ bytes }) => sumOf(bytes) / 1000 },
     ]);
     const { parameters, multiplyAdds } = this.total;
     const caption = `${parameters.toLocaleString("en")} parameters, ${multiplyAdds.toLocaleString("en")} multiply-adds for one example`;
@@ -133,8 +133,8 @@ export class Summary {
   }
 }
 
-const kilobytes = ({ parameters, activations, gradients }: LayerCost["bytes"]): string =>
-  ((parameters + activations + gradients) / 1000).toLocaleString("en", { maximumFractionDigits: 1 });
+const sumOf = ({ parameters, activations, gradients }: LayerCost["bytes"]): number => parameters + activations + gradients;
+const kilobytes = (bytes: LayerCost["bytes"]): string => (sumOf(bytes) / 1000).toLocaleString("en", { maximumFractionDigits: 1 });
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toLocaleString("en", { maximumFractionDigits: 2 })} MB`;
 
 /** Multiply-adds of one node by the name of its op; all others have none. */

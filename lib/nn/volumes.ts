@@ -1,9 +1,14 @@
 /** Convolutional and pooling layers over signals and volumes, and transposed convolutions. */
-
-import type { ConvTransposeOptions, Pair, Triple } from "../tensor/index.js";
+import { ValueError } from "../base/errors.js";
+import { sizeOf } from "../base/shape.js";
+import { type Rank, wholes } from "../ops/conv.js";
+import type { ConvTransposeOptions, Pair, PoolOptions, Tensor, Triple } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
 import { type ConvKind, ConvLayer, type ConvLayerOptions } from "./conv.js";
+import { showCall } from "./layer.js";
+import type { Module } from "./module.js";
 import { adaptive, overAll, pool } from "./pooling.js";
+import { Stateless } from "./stateless.js";
 
 export type ConvTransposeLayerOptions<Size = number> = ConvLayerOptions<Size> & ConvTransposeOptions<Size>;
 
@@ -75,6 +80,31 @@ export const avgPool1d = pool("AvgPool1d", "avgPool1d", 1, ops.avgPool1d);
 export const maxPool3d = pool("MaxPool3d", "maxPool3d", 3, ops.maxPool3d);
 /** Mean of each window; windows do not overlap unless `stride` says so. [n, d, h, w, c] → [n, d', h', w', c]. */
 export const avgPool3d = pool("AvgPool3d", "avgPool3d", 3, ops.avgPool3d);
+
+/** A layer of (Σ |x|^p)^(1/p) in each window. */
+const lpPool =
+  <Size extends number | readonly number[]>(
+    name: string,
+    op: string,
+    rank: Rank,
+    mean: (x: Tensor, window: Size, options?: PoolOptions<Size>) => Tensor,
+  ) =>
+  (p: number, window: Size, options?: Omit<PoolOptions<Size>, "padding">): Module => {
+    if (!(p > 0 && Number.isFinite(p))) throw new ValueError(`${op}: p must be a number > 0 but is ${p}`, { op, inputs: [p] });
+    const cells = sizeOf(wholes(op, "window", window, 1, rank));
+    const means = pool(name, op, rank, mean)(window, options);
+    return new Stateless(showCall(name, [p, window], options), (x) =>
+      means
+        .forward(x.abs().pow(p))
+        .mul(cells)
+        .pow(1 / p),
+    );
+  };
+
+/** (Σ |x|^p)^(1/p) in each window: its sum for p = 1, nearer to its maximum the larger p. [n, l, c] → [n, l', c]. */
+export const lpPool1d = lpPool("LpPool1d", "lpPool1d", 1, ops.avgPool1d);
+/** (Σ |x|^p)^(1/p) in each window: its sum for p = 1, nearer to its maximum the larger p. [n, h, w, c] → [n, h', w', c]. */
+export const lpPool2d = lpPool("LpPool2d", "lpPool2d", 2, ops.avgPool2d);
 
 /** Mean over the whole signal. [n, l, c] → [n, c]. */
 export const globalAvgPool1d = overAll("GlobalAvgPool1d", "globalAvgPool1d", 1, ops.mean);

@@ -219,6 +219,9 @@ def images():
     yield from convolutions(3, F.conv3d, F.conv_transpose3d, (4, 5, 3))
     yield from pools(1, F.max_pool1d, F.avg_pool1d, F.adaptive_max_pool1d, F.adaptive_avg_pool1d, (9,))
     yield from pools(3, F.max_pool3d, F.avg_pool3d, F.adaptive_max_pool3d, F.adaptive_avg_pool3d, (4, 5, 4))
+    yield spatial(["lpPool1d", 2, 3, {"stride": 2}], lambda x: F.lp_pool1d(x, 2, 3, 2), draw(1, 2, 8))
+    options = {"stride": 2, "ceilMode": True}
+    yield spatial(["lpPool2d", 4, [2, 3], options], lambda x: F.lp_pool2d(x, 4, (2, 3), 2, True), draw(1, 2, 5, 6))
     for mode in ["reflect", "replicate", "circular"]:
         yield spatial(["pad", [[1, 2], [2, 0]], {"mode": mode}], lambda x: F.pad(x, (2, 0, 1, 2), mode), draw(1, 2, 3, 4))
         module = torch.nn.Conv2d(2, 2, (3, 2), 1, "same", (1, 2), padding_mode=mode)

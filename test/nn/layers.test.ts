@@ -166,6 +166,7 @@ describe("options out of range", () => {
     ["upsample", () => nn.upsample({})],
     ["pad", () => nn.pad(-1)],
     ["pad", () => nn.pad([[1, 2, 3]] as never)],
+    ["lpPool2d", () => nn.lpPool2d(0, 2)],
     ["maxPool3d", () => nn.maxPool3d([2, 2, 0])],
     ["adaptiveMaxPool1d", () => nn.adaptiveMaxPool1d(0)],
     ["maxPool2d", () => nn.maxPool2d(0)],
