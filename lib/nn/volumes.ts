@@ -2,6 +2,7 @@
 import { ValueError } from "../base/errors.js";
 import { sizeOf } from "../base/shape.js";
 import { type Rank, wholes } from "../ops/conv.js";
+import { checkTranspose } from "../ops/spatial.js";
 import type { ConvTransposeOptions, Pair, PoolOptions, Tensor, Triple } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
 import { type ConvKind, ConvLayer, type ConvLayerOptions } from "./conv.js";
@@ -36,6 +37,7 @@ const transposes = {
 export class ConvTranspose<Size extends number | readonly number[]> extends ConvLayer<ConvTransposeLayerOptions<Size>> {
   constructor(rank: 1 | 2 | 3, inChannels: number, outChannels: number, options: ConvTransposeLayerOptions<Size>) {
     super(transposes[rank] as unknown as ConvKind<ConvTransposeLayerOptions<Size>>, inChannels, outChannels, options);
+    checkTranspose(transposes[rank].op, options, rank);
   }
 }
 

@@ -12,6 +12,7 @@ export {
   avgPool1d,
   avgPool3d,
   type ConvTransposeOptions,
+  checkTranspose,
   conv1d,
   conv3d,
   convTranspose1d,

@@ -89,9 +89,8 @@ export interface ConvTransposeOptions<Size = number> extends ConvOptions<Size> {
   outputPadding?: Size;
 }
 
-/** Geometry and size of a transposed convolution: those of the convolution that it is the transpose of. */
-function transposedGeometry(op: string, x: Tensor, size: Shape, options: ConvTransposeOptions<number | Shape>) {
-  const rank = size.length;
+/** The options of a transposed convolution for each axis, checked. */
+export function checkTranspose(op: string, options: ConvTransposeOptions<number | Shape>, rank: number) {
   const { stride, padding, dilation } = checkWindow(op, given(options), rank);
   const extra = wholes(op, "outputPadding", options.outputPadding ?? 0, 0, rank);
   if (extra.some((cells, i) => cells >= Math.max(stride[i], dilation[i]) || (padding === null && cells > 0))) {
@@ -101,6 +100,12 @@ function transposedGeometry(op: string, x: Tensor, size: Shape, options: ConvTra
       inputs: [extra, stride, dilation],
     });
   }
+  return { stride, padding, dilation, extra };
+}
+
+/** Geometry and size of a transposed convolution: those of the convolution that it is the transpose of. */
+function transposedGeometry(op: string, x: Tensor, size: Shape, options: ConvTransposeOptions<number | Shape>) {
+  const { stride, padding, dilation, extra } = checkTranspose(op, options, size.length);
   const spans = extents(size, dilation).map((extent, i) => (x.shape[1 + i] - 1) * stride[i] + extent);
   const before = padding ?? spans.map((span, i) => Math.floor(Math.max(0, span - x.shape[1 + i] * stride[i]) / 2));
   const out = spans.map((span, i) => (padding === null ? x.shape[1 + i] * stride[i] : span - 2 * padding[i] + extra[i]));

@@ -163,6 +163,7 @@ describe("options out of range", () => {
     ["convTranspose2d", () => nn.convTranspose2d(3, 4, { kernel: 3, groups: 2 })],
     ["conv2d", () => nn.conv2d(3, 4, { kernel: 3, paddingMode: "edge" as never })],
     ["convTranspose1d", () => nn.convTranspose1d(3, 4, { kernel: 3, paddingMode: "reflect" })],
+    ["convTranspose2d", () => nn.convTranspose2d(3, 4, { kernel: 3, stride: 2, outputPadding: 2 })],
     ["upsample", () => nn.upsample({})],
     ["pad", () => nn.pad(-1)],
     ["pad", () => nn.pad([[1, 2, 3]] as never)],
