@@ -76,30 +76,16 @@ export function augment(steps: readonly Step[], options: AugmentOptions = {}): A
       if (x.dtype === "u8") for (let k = 0; k < data.length; k++) out.data[at + k] = Math.min(Math.max(Math.round(255 * data[k]), 0), 255);
       else out.data.set(data, at);
     });
-    return {
-      ...batch,
-      [field]: out,
-      ...(boxes === undefined
-        ? {}
-        : {
-            boxes: {
-              ...boxes,
-              data: together(
-                canvases.map((canvas) => canvas.boxes.flatMap((box) => [...box])),
-                most * columns,
-              ),
-            },
-          }),
-      ...(mask === undefined
-        ? {}
-        : {
-            mask: joined(
-              mask,
-              canvases.map((canvas) => canvas.mask!),
-              shape,
-            ),
-          }),
-    };
+    const changed: Record<string, HostArray> = { ...batch, [field]: out };
+    if (boxes !== undefined) {
+      const rows = canvases.map((canvas) => canvas.boxes.flatMap((box) => [...box]));
+      changed.boxes = { ...boxes, data: together(rows, most * columns) };
+    }
+    if (mask !== undefined) {
+      const masks = canvases.map((canvas) => canvas.mask!);
+      changed.mask = joined(mask, masks, shape);
+    }
+    return changed as typeof batch;
   };
 }
 

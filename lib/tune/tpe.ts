@@ -54,7 +54,7 @@ interface Estimator {
 
 /** What `shares`, in the order of their trials, say about a parameter, with one vote for the uniform prior. Those of values that it cannot take have none. */
 function estimator(parameter: Parameter, shares: readonly number[]): Estimator {
-  const votes = shares.map((share, i) => ({ share, weight: weightOf(i, shares.length) })).filter(({ share }) => share >= 0 && share < 1);
+  const votes = shares.map((share, i) => ({ share, weight: weightOf(i, shares.length) })).filter(({ share }) => share >= 0 && share <= 1);
   return parameter.kind === "choice" ? histogram(parameter.values.length, votes) : kernels(votes);
 }
 
