@@ -1,6 +1,7 @@
-/** From a graph to a program: capture → partition → schedule → emit → share memory. */
+/** From a graph to a program: capture → partition → schedule → emit → cut bands → share memory. */
 import type { Graph } from "../graph/signature.js";
 import type { Program } from "../runtime/program.js";
+import { cutBands } from "./bands.js";
 import { Assembly, Emitter, type Place } from "./emit.js";
 import { compact, planMemory, reuseInPlace } from "./memory.js";
 import { capture } from "./value.js";
@@ -17,7 +18,7 @@ export interface Compiled {
 export interface CompileOptions {
   /** Elementwise ops meet in one instruction. Default true. */
   readonly fuse?: boolean;
-  /** Intermediate values share memory. Default true. */
+  /** Intermediate values share memory, and bands of images a core's cache. Default true. */
   readonly share?: boolean;
 }
 
@@ -26,7 +27,8 @@ export function compileGraph(graph: Graph, { fuse = true, share = true }: Compil
   const assembly = new Assembly(fuse);
   new Emitter(assembly, capture(graph)).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
-  const { buffers: kept, instructions } = compact(assembly.buffers, inPlace);
+  const banded = share ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
+  const { buffers: kept, instructions } = compact(banded.buffers, banded.instructions);
   const { buffers, arenaBytes } = planMemory(kept, instructions, share);
   const { places, uniforms } = assembly;
   return { program: { buffers, instructions, uniformCount: uniforms.length, arenaBytes }, places, uniforms };

@@ -1,4 +1,8 @@
-/** Puts steps in order: as the user wrote them, but updates as soon as they may run, so that gradients live briefly. */
+/**
+ * Puts steps in order: as the user wrote them, but updates as soon as they may run, so that gradients live briefly, and what is computed
+ * of parameters alone and is small at once, so that large kernels stand next to each other.
+ */
+import { sizeOf } from "../base/shape.js";
 import type { Partition, Step } from "./steps.js";
 
 export function schedule({ steps, inPlace }: Partition): Step[] {
@@ -26,9 +30,13 @@ export function schedule({ steps, inPlace }: Partition): Step[] {
   return order;
 }
 
+/** Elements of what may lie about from the beginning of a program. */
+const small = 4096;
+
 /** Lower runs first. Values are numbered in the order of the user's code. */
-function rankOf({ host, tile, copy }: Step, inPlace: Partition["inPlace"]): number {
+function rankOf({ host, tile, copy, before }: Step, inPlace: Partition["inPlace"]): number {
   if (copy !== null) return Number.MAX_SAFE_INTEGER;
   if (host !== null) return host.id;
-  return tile.some((value) => inPlace.has(value)) ? -1 : tile[tile.length - 1].id;
+  const isEarly = before.size === 0 && sizeOf(tile[0].shape) <= small;
+  return isEarly || tile.some((value) => inPlace.has(value)) ? -1 : tile[tile.length - 1].id;
 }

@@ -34,7 +34,8 @@ export interface View {
 
 /**
  * One kernel call, or a loop mark. Kernels are named as in `native/kernels`; what operands and attributes each takes
- * is stated in `docs/kernels.md`. A `loop` (attrs: [count]) repeats what stands between it and its `end`.
+ * is stated in `docs/kernels.md`. A `loop` (attrs: [count]) repeats what stands between it and its `end`; where no iteration reads what
+ * another writes ([count, 1]), a device may run several at once, each with room of its own for arena buffers that only the loop touches.
  */
 export interface Instruction {
   readonly kernel: string;

@@ -29,6 +29,46 @@ struct Job {
   }
 };
 
+// A loop of independent iterations, each of which one thread runs from beginning to end.
+struct Iterations {
+  const std::vector<Instruction>& instructions;
+  int loop;
+  const std::vector<char*>& kept;  // of the instructions behind the loop's mark
+  const std::vector<char*>& bases;
+  char* scratch;
+  size_t scratch_stride;
+
+  void run(int64_t iteration, int thread) const {
+    const Instruction& mark = instructions[static_cast<size_t>(loop)];
+    const Band& band = *mark.band;
+    char* const own = scratch + static_cast<size_t>(thread) * scratch_stride;
+    View views[kMaxOperands];
+    for (int i = loop + 1; i < mark.partner; ++i) {
+      const Instruction& ins = instructions[static_cast<size_t>(i)];
+      Call call = ins.call;
+      call.outputs = views;
+      call.inputs = views + call.output_count;
+      for (size_t k = 0; k < ins.views.size(); ++k) {
+        const Place& place = ins.places[k];
+        const int64_t offset = band.offsets[static_cast<size_t>(place.buffer)];
+        char* const base = offset < 0 ? bases[static_cast<size_t>(place.buffer)] : own + offset;
+        views[k] = ins.views[k];
+        views[k].data = base == nullptr ? nullptr : base + place.offset + place.steps[0] * iteration;
+      }
+      Report report{};  // stays empty: nothing here may fail
+      Work work = {0,
+                   0,
+                   own + band.own,
+                   own + band.own + band.workspace,
+                   ins.state.data(),
+                   &report,
+                   kept[static_cast<size_t>(i - loop - 1)]};
+      for (; work.phase < ins.plan.phases; ++work.phase)
+        for (work.task = 0; work.task < ins.plan.tasks[work.phase]; ++work.task) ins.kernel->run(call, work);
+    }
+  }
+};
+
 size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 }  // namespace
@@ -109,7 +149,12 @@ std::optional<RunFailure> Interpreter::walk(Program& program, const double* unif
     Instruction& ins = instructions[static_cast<size_t>(i)];
     switch (ins.kind) {
       case Instruction::Kind::loop:
-        if (ins.count == 0)
+        if (ins.band != nullptr) {
+          const Clock::time_point start = timings == nullptr ? Clock::time_point() : Clock::now();
+          run_band(instructions, i, uniforms);
+          if (timings != nullptr) timings->push_back({0, i, start, Clock::now() - start});
+        }
+        if (ins.count == 0 || ins.band != nullptr)
           i = ins.partner;
         else
           iterations[depth++] = 0;
@@ -131,6 +176,24 @@ std::optional<RunFailure> Interpreter::walk(Program& program, const double* unif
     }
   }
   return std::nullopt;
+}
+
+void Interpreter::run_band(std::vector<Instruction>& instructions, int loop, const double* uniforms) {
+  const Instruction& mark = instructions[static_cast<size_t>(loop)];
+  if (mark.count == 0) return;
+  const int64_t first[kMaxLoops] = {};
+  std::vector<char*> kept;
+  for (int i = loop + 1; i < mark.partner; ++i) {
+    Instruction& ins = instructions[static_cast<size_t>(i)];
+    bind(ins, first);
+    ins.call.uniforms = uniforms;
+    kept.push_back(ins.plan.kept > 0 ? keep(ins) : nullptr);
+  }
+  Iterations iterations{instructions, loop, kept, bases_, scratch_.data(), scratch_stride_};
+  const auto run = [](void* context, uint32_t unit, int thread) {
+    static_cast<const Iterations*>(context)->run(unit, thread);
+  };
+  pool_.run(static_cast<uint32_t>(mark.count), run, &iterations, wakes_);
 }
 
 void Interpreter::bind(Instruction& ins, const int64_t* iterations) {

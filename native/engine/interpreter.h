@@ -48,6 +48,7 @@ class Interpreter {
   void restore_states(const Program& program, const std::vector<StorageRef>& storages);
   std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled,
                                  std::vector<Timing>* timings);
+  void run_band(std::vector<Instruction>& instructions, int loop, const double* uniforms);
   void bind(Instruction& instruction, const int64_t* iterations);
   bool call(Instruction& instruction, RunFailure& failure);
   void run_phase(const Instruction& instruction, int phase, int64_t tasks, char* kept, Report& report);

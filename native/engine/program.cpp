@@ -105,6 +105,9 @@ class Parser {
     if (!loops_.empty()) fail("a loop has no end");
     if (left_ != 0) fail("there are " + text(static_cast<double>(left_)) + " words too many");
     find_endangered();
+    for (at_ = 0; at_ < instructions; ++at_)
+      if (program_.instructions_[static_cast<size_t>(at_)].band != nullptr) plan_band();
+    at_ = -1;
   }
 
  private:
@@ -214,12 +217,20 @@ class Parser {
   }
 
   void open_loop(Instruction& ins) {
-    if (ins.attrs.size() != 1) fail("a loop takes one attribute, its count");
+    if (ins.attrs.size() != 1 && ins.attrs.size() != 2)
+      fail("a loop takes its count, and whether its iterations are independent");
     if (loops_.size() == kMaxLoops) fail("loops are nested deeper than " + text(kMaxLoops));
     if (!(ins.attrs[0] >= 0 && ins.attrs[0] <= static_cast<double>(kMaxCount)))
       fail("a loop runs 0 to 2147483647 times, not " + text(ins.attrs[0]));
     ins.kind = Instruction::Kind::loop;
     ins.count = static_cast<int64_t>(ins.attrs[0]);
+    if (ins.attrs.size() == 2 && ins.attrs[1] != 0) {
+      if (ins.attrs[1] != 1) fail("whether a loop's iterations are independent is 0 or 1");
+      if (!loops_.empty()) fail("a loop of independent iterations stands inside another");
+      ins.band = std::make_unique<Band>();
+    }
+    if (!loops_.empty() && program_.instructions_[static_cast<size_t>(loops_[0])].band != nullptr)
+      fail("a loop stands inside one of independent iterations");
     loops_.push_back(at_);
   }
 
@@ -415,6 +426,63 @@ class Parser {
     const Range r = bytes_of(ins, i), s = bytes_of(ins, k);
     return r.low == s.low && r.high == s.high &&
            same_shape(ins.views[static_cast<size_t>(i)], ins.views[static_cast<size_t>(k)]);
+  }
+
+  // Places what the band at `at_` has to itself, lifetimes apart, and sees that no iteration writes where another does.
+  void plan_band() {
+    auto& instructions = program_.instructions_;
+    Instruction& loop = instructions[static_cast<size_t>(at_)];
+    Band& band = *loop.band;
+    struct Life {
+      int first = -1, last = -1;
+      bool is_own = true;
+    };
+    std::vector<Life> lives(program_.buffers_.size());
+    for (int i = 0; i < static_cast<int>(instructions.size()); ++i)
+      for (const Place& place : instructions[static_cast<size_t>(i)].places) {
+        Life& life = lives[static_cast<size_t>(place.buffer)];
+        if (life.first < 0) life.first = i;
+        life.last = i;
+        life.is_own = life.is_own && buffer_of(place).kind == BufferKind::arena && i > at_ && i < loop.partner;
+      }
+    band.offsets.assign(lives.size(), -1);
+    const auto end_of = [&](size_t b) {
+      constexpr auto line = static_cast<int64_t>(kAlignment);
+      return band.offsets[b] + (program_.buffers_[b].bytes() + line - 1) / line * line;
+    };
+    for (size_t b = 0; b < lives.size(); ++b) {
+      if (lives[b].first < 0 || !lives[b].is_own) continue;
+      band.offsets[b] = 0;
+      for (bool moved = true; moved;) {
+        moved = false;
+        for (size_t other = 0; other < b; ++other) {
+          const bool meet = band.offsets[other] >= 0 && lives[other].first <= lives[b].last &&
+                            lives[b].first <= lives[other].last && band.offsets[b] < end_of(other) &&
+                            band.offsets[other] < end_of(b);
+          if (meet) band.offsets[b] = end_of(other), moved = true;
+        }
+      }
+      band.own = std::max(band.own, static_cast<size_t>(end_of(b)));
+    }
+    const int first = at_ + 1;
+    for (int i = first; i < loop.partner; ++i) {
+      const Instruction& ins = instructions[static_cast<size_t>(i)];
+      at_ = i;
+      if (ins.kernel->fallible) fail("it may fail, which no loop of independent iterations may");
+      band.workspace = std::max(band.workspace, ins.plan.workspace);
+      band.scratch = std::max(band.scratch, ins.plan.scratch);
+      for (int k = 0; k < ins.call.output_count; ++k) {
+        const Place& place = ins.places[static_cast<size_t>(k)];
+        const View& view = ins.views[static_cast<size_t>(k)];
+        const int64_t bytes = view.size() * static_cast<int64_t>(size_of(view.dtype));
+        if (band.offsets[static_cast<size_t>(place.buffer)] < 0 &&
+            (!is_dense(view) || (loop.count > 1 && std::abs(place.steps[0]) < bytes)))
+          fail("iterations that are independent write the same elements");
+      }
+    }
+    at_ = loop.partner;
+    band.workspace = (band.workspace + kAlignment - 1) / kAlignment * kAlignment;
+    program_.scratch_bytes_ = std::max(program_.scratch_bytes_, band.bytes());
   }
 
   // A state is endangered if an instruction that may fail comes after one that writes it, or in the same loop.

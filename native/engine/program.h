@@ -2,6 +2,7 @@
 // one set of kernels. Nothing in a program that has been made can lead a kernel outside its buffers.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -38,12 +39,21 @@ struct Place {
   int64_t steps[kMaxLoops];
 };
 
+// Of a loop whose iterations are independent, so that threads share them out: where in a thread's own memory the arena
+// buffers lie that only this loop touches, and what else a thread needs. Offsets are by buffer, -1 for all others.
+struct Band {
+  std::vector<int64_t> offsets;
+  size_t own = 0, workspace = 0, scratch = 0;
+  size_t bytes() const { return own + workspace + scratch; }
+};
+
 struct Instruction {
   enum class Kind { call, loop, end };
   Kind kind = Kind::call;
   // loop: iterations and position of the matching end; end: position of its loop.
   int64_t count = 0;
   int partner = 0;
+  std::unique_ptr<Band> band;  // of a loop whose iterations are independent
 
   const Kernel* kernel = nullptr;
   Call call{};

@@ -1,6 +1,7 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
 import { compile, gradients, losses, nn, optim, randn, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
+import { eachDevice } from "../devices.js";
 
 /** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
 async function kernelsOf<A extends Tensor[]>(fn: (...args: A) => unknown, ...args: A): Promise<string[]> {
@@ -87,6 +88,41 @@ it("batch norm and its gradient pass over their data twice each", async () => {
     .split("\n")
     .filter((line) => /= (tile|reduce|moments)\(.*50×2×2×4/.test(line));
   expect(large.map((line) => /= (\w+)\(/.exec(line)![1])).toEqual(["moments", "tile", "reduce", "tile"]);
+});
+
+eachDevice("a mobile network takes images one by one through convolutions that have little to compute", () => {
+  const [expand, across, project] = [
+    nn.sequential(nn.conv2d(16, 96, { kernel: 1, bias: false }), nn.batchNorm(96), nn.relu6()),
+    nn.sequential(nn.conv2d(96, 96, { kernel: 3, padding: 1, groups: 96, bias: false }), nn.batchNorm(96), nn.relu6()),
+    nn.conv2d(96, 16, { kernel: 1 }),
+  ];
+  const layers = nn.sequential(expand, across, project).eval();
+  const block = (x: Tensor) => layers.forward(x).add(x).relu();
+
+  it("with as much memory as an image takes, and the same bits as layer by layer", async () => {
+    const predict = compile(block);
+    const x = randn([8, 24, 24, 16]);
+    const y = await predict(x);
+    const [program] = predict.programs();
+    expect(program.match(/loop\(\) \{8, 1\}/g)).toHaveLength(1);
+    expect(program.indexOf("loop")).toBeGreaterThan(program.lastIndexOf("= tile"));
+    expect(arenaBytes(program)).toBeLessThan(2 * 24 * 24 * 96 * 4 + 4096);
+    let h = x;
+    for (const layer of [expand, across, project]) {
+      h = layer.forward(h);
+      h.dataSync();
+    }
+    expect(await y.data()).toEqual(await h.add(x).relu().data());
+  });
+
+  it("unless a result is wanted from within, which has its place then", async () => {
+    const predict = compile((x: Tensor) => {
+      const h = expand.forward(x);
+      return [h, across.forward(h)];
+    });
+    await predict(randn([8, 24, 24, 16]));
+    expect(predict.programs()[0]).not.toContain("loop");
+  });
 });
 
 describe("memory is shared", () => {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <thread>
 
 #include "programs.h"
@@ -277,6 +278,42 @@ TEST_P(EveryThreadCount, Reduce) {
                         0,
                         {{kInput, kF32, size, 0}, {kOutput, kF32, outer * inner, 1}},
                         {{"reduce", {whole(1, {outer * inner})}, {whole(0, {size})}, {op, outer, n, inner}, tile}}});
+    }
+  }
+}
+
+// Rows of y = ((2x + 3.25)² + bias)·w, two products and a tile, each iteration in memory of its own: t and u are
+// smaller than what all iterations together put there.
+TEST_P(EveryThreadCount, IndependentIterations) {
+  const double count = 37, rows = 5, k = 40, n = 70;
+  ProgramSpec p;
+  p.uniforms = 1;
+  p.arena = 4096;
+  p.buffers = {
+      {kInput, kF32, count * rows * k, 0}, {kInput, kF32, k * k, 1},       {kInput, kF32, k * n, 2},
+      {kArena, kF32, rows * k, 0},         {kArena, kF32, rows * k, 1024}, {kOutput, kF32, count * rows * n, 3}};
+  const ViewSpec x = whole(0, {1, rows, k}, 0, {rows * k}), t = whole(3, {1, rows, k}, 0, {0}),
+                 u = whole(4, {1, rows, k});
+  const ViewSpec y = whole(5, {1, rows, n}, 0, {rows * n});
+  const InstructionSpec body[] = {scaled(t, x, 2),
+                                  {"gemm", {u}, {t, whole(1, {1, k, k})}},
+                                  binary("mul", t, u, u),
+                                  {"gemm", {y}, {t, whole(2, {1, k, n})}}};
+  p.instructions = {loop(count), body[0], body[1], body[2], body[3], end()};
+  Random random(3);
+  const auto inputs = [&](double size) { return storage_of(random.values<float>(static_cast<int64_t>(size))); };
+  const StorageRef a = inputs(count * rows * k), b = inputs(k * k), c = inputs(k * n);
+  const StorageRef want = inputs(count * rows * n), got = inputs(count * rows * n);
+  Interpreter interpreter(1);
+  ASSERT_FALSE(run(interpreter, *make(p, *GetParam()), list(a, b, c, want), {3.25}));
+  p.instructions[0] = independent_loop(count);
+  const auto program = make(p, *GetParam());
+  for (const int threads : {1, 2, 3, 7}) {
+    Interpreter team(threads);
+    for (int again = 0; again < 3; ++again) {  // with packed weights kept, at last
+      std::memset(got->data(), 0, got->bytes());
+      ASSERT_FALSE(run(team, *program, list(a, b, c, got), {3.25}));
+      ASSERT_EQ(values_of<float>(got), values_of<float>(want)) << threads << " threads";
     }
   }
 }

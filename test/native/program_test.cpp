@@ -87,7 +87,31 @@ TEST(Program, RefusesInstructions) {
        "output 0 is an input of the program"},
       {"end without loop", [](auto& p) { p.instructions.insert(p.instructions.begin(), end()); }, 0, "it ends no loop"},
       {"loop without end", [](auto& p) { p.instructions.push_back(loop(2)); }, -1, "a loop has no end"},
-      {"loop without count", [](auto& p) { p.instructions[1].attrs.clear(); }, 1, "takes one attribute"},
+      {"loop without count", [](auto& p) { p.instructions[1].attrs.clear(); }, 1, "a loop takes its count"},
+      {"independent by half", [](auto& p) { p.instructions[1].attrs = {4, 0.5}; }, 1, "an attribute must be a whole"},
+      {"independent twice", [](auto& p) { p.instructions[1].attrs = {4, 2}; }, 1, "is 0 or 1"},
+      {"iterations that write the same",
+       [](auto& p) {
+         p.instructions[1].attrs = {4, 1};
+         p.instructions[2].outputs[0].steps = {5};
+       },
+       2, "write the same elements"},
+      {"independent loops in a loop",
+       [](auto& p) { p.instructions.insert(p.instructions.begin() + 2, {independent_loop(2), end()}); }, 2,
+       "inside another"},
+      {"a loop in independent ones",
+       [](auto& p) {
+         p.instructions[1].attrs = {4, 1};
+         p.instructions.insert(p.instructions.begin() + 2, {loop(2), end()});
+       },
+       2, "inside one of independent"},
+      {"independent ones that may fail",
+       [](auto& p) {
+         p.buffers.push_back({kInput, kI32, 4, 3});
+         p.instructions[1].attrs = {4, 1};
+         p.instructions[2] = {"gather_rows", {whole(3, {1, 6}, 0, {6})}, {whole(0, {4, 6}), whole(4, {1}, 0, {1})}};
+       },
+       2, "may fail"},
       {"negative count", [](auto& p) { p.instructions[1].attrs = {-1}; }, 1, "a loop runs"},
       {"huge count", [](auto& p) { p.instructions[1].attrs = {0x1p31}; }, 1, "a loop runs"},
       {"end with attributes", [](auto& p) { p.instructions[3].attrs = {1}; }, 3, "takes no attributes"},

@@ -109,6 +109,7 @@ inline InstructionSpec scaled(ViewSpec y, ViewSpec x, double scale, Type dtype =
   return {"tile", {std::move(y)}, {std::move(x)}, {}, std::move(tile)};
 }
 inline InstructionSpec loop(double count) { return {"loop", {}, {}, {count}}; }
+inline InstructionSpec independent_loop(double count) { return {"loop", {}, {}, {count, 1}}; }
 inline InstructionSpec end() { return {"end", {}, {}}; }
 
 inline std::shared_ptr<Program> make(const ProgramSpec& spec, const KernelSet& kernels = active_kernels()) {

@@ -42,6 +42,8 @@ function instructionProblem(program: Program, instruction: Instruction, loops: n
   const { kernel, inputs, outputs, attrs, tile } = instruction;
   if (kernel === "loop") {
     loops.push(attrs[0]);
+    if (attrs.length > 2 || (attrs.length === 2 && attrs[1] !== 0 && attrs[1] !== 1))
+      return "a loop takes its count, and whether iterations are independent";
     return isIndex(attrs[0]) ? null : `a loop runs a whole number of times, not ${attrs[0]}`;
   }
   if (kernel === "end") return loops.pop() === undefined ? "it ends no loop" : null;
