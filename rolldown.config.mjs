@@ -19,6 +19,7 @@ const published = [...Object.values(exports).map((entry) => entry.default), ...O
 
 /** Modules that are late. They export functions and classes; their files in dist/ lie where they do in lib/. */
 const late = [
+  "compile/bands",
   "compile/print",
   "dashboard/index",
   "data/cifar",

@@ -27,7 +27,9 @@ export function compileGraph(graph: Graph, { fuse = true, share = true }: Compil
   const assembly = new Assembly(fuse);
   new Emitter(assembly, capture(graph)).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
-  const banded = share ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
+  // A program without convolutions need not load what cuts bands.
+  const isBanded = share && inPlace.some(({ kernel }) => kernel === "conv2d");
+  const banded = isBanded ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
   const { buffers: kept, instructions } = compact(banded.buffers, banded.instructions);
   const { buffers, arenaBytes } = planMemory(kept, instructions, share);
   const { places, uniforms } = assembly;
