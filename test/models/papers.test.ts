@@ -13,6 +13,12 @@ const cases: [name: string, make: () => Module, parameters: number, image: numbe
   // 60,965,224 is the number of the published network.
   ["AlexNet of 2012", () => models.alexnet2012(), 60_965_224, [224, 224, 3], 1000],
   ["EfficientNet, φ = 1, which is B2", () => models.efficientnet(models.compoundScaling(1)), 9_109_994, [260, 260, 3], 1000],
+  // What torchvision publishes.
+  ["VGG-19", () => models.vgg19(), 143_667_240, [224, 224, 3], 1000],
+  ["VGG-11 with batch norm", () => models.vgg11({ batchNorm: true }), 132_868_840, [224, 224, 3], 1000],
+  ["VGG-13 with batch norm", () => models.vgg13({ batchNorm: true }), 133_053_736, [224, 224, 3], 1000],
+  ["VGG-16 with batch norm", () => models.vgg16({ batchNorm: true }), 138_365_992, [224, 224, 3], 1000],
+  ["VGG-19 with batch norm", () => models.vgg19({ batchNorm: true }), 143_678_248, [224, 224, 3], 1000],
   ["network in network", () => models.networkInNetwork(), 966_986, [32, 32, 3], 10],
   ["MobileNet v1", () => models.mobilenetV1(), 4_231_976, [224, 224, 3], 1000],
   ["MobileNet v1, α = ½", () => models.mobilenetV1({ width: 0.5 }), 1_331_592, [160, 160, 3], 1000],

@@ -97,7 +97,6 @@ describe.each(cases.filter(({ model }) => isLong || quick.includes(model)))("$mo
     const got = await model.eval().forward(images()).data();
     const scale = Math.max(...logits.map(Math.abs));
     const error = Math.max(...logits.map((value, i) => Math.abs(got[i] - value))) / scale;
-    if (process.env.NABLA_SHOW) console.log(one.model, "logits", error);
     expect(error).toBeLessThan(1e-4);
   });
 
@@ -137,7 +136,6 @@ describe.each(cases.filter(({ model }) => isLong || quick.includes(model)))("$mo
       const error = Math.max(Math.abs(Math.sqrt(squares) - norms[i]), Math.abs(projection - projections[i]) * Math.sqrt(12)) / scale;
       if (error > worst.error) worst = { error, name: key };
     }
-    if (process.env.NABLA_SHOW) console.log(one.model, "gradients", worst);
     expect(worst.error, worst.name).toBeLessThan(1e-3);
   });
 
