@@ -1,5 +1,4 @@
 /** What the architectures are put together from: chains of named parts, residual sums, branches, convolutions with batch norm. */
-
 import type { BatchNormOptions, Conv2dLayerOptions } from "../nn/index.js";
 import * as nn from "../nn/index.js";
 import { Stateless } from "../nn/stateless.js";
@@ -52,8 +51,8 @@ export class WithAuxiliary extends Chain {
   }
 
   /**
-   * The logits, then those of the auxiliary classifiers, in their order, for a loss of all: in the papers the sum with weight 0.3 on
-   * GoogLeNet's and 0.4 on Inception v3's.
+   * The logits, then those of the auxiliary classifiers, in their order, for a loss of all: GoogLeNet's paper adds the latter's losses
+   * with weight 0.3.
    */
   heads(x: Tensor): Tensor[] {
     const auxiliary: Tensor[] = [];
