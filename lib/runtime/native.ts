@@ -22,6 +22,8 @@ import { type Program, tileOps } from "./program.js";
 type NativeFailure = RunFailure & { readonly ticket: Ticket };
 
 interface StorageHandle {
+  /** What runs name it by. */
+  readonly number: number;
   write(source: TypedArray): void;
   read(target: TypedArray): NativeFailure | undefined;
   free(): void;
@@ -30,7 +32,7 @@ interface StorageHandle {
 }
 
 interface DeviceHandle {
-  run(program: object, storages: readonly StorageHandle[], uniforms: Float64Array, isAwaited: boolean): Ticket;
+  run(program: object, storages: Float64Array, uniforms: Float64Array, isAwaited: boolean): Ticket;
   wait(ticket: Ticket): void;
   settled(): Ticket;
   takeFailures(): (NativeFailure & { readonly run: Ticket })[] | undefined;
@@ -129,7 +131,12 @@ class NativeExecutable implements Executable {
     readonly device: NativeDevice,
     readonly program: Program,
     readonly handle: object,
-  ) {}
+  ) {
+    this.numbers = new Float64Array(program.buffers.filter(({ kind }) => kind !== "arena").length);
+  }
+
+  /** Of the storages of the run that is being submitted. */
+  readonly numbers: Float64Array;
 
   /** Runs of late for which the event loop did nothing but wait. */
   awaited = 0;
@@ -242,13 +249,16 @@ export class NativeDevice implements Device {
   run(executable: Executable, storages: readonly Storage[], uniforms: Float64Array): Ticket {
     if (!(executable instanceof NativeExecutable) || executable.device !== this)
       throw new DeviceError("cpu: the program was prepared by another device");
-    const handles = storages.map((storage) => this.handleOf(storage));
+    const { numbers } = executable;
+    if (storages.length !== numbers.length)
+      throw new DeviceError(`cpu: expected ${numbers.length} storages but received ${storages.length}`);
+    for (let i = 0; i < numbers.length; i++) numbers[i] = this.handleOf(storages[i]).number;
     const isAlone = this.pending === 0;
     const isAwaited = isAlone && executable.awaited >= enoughAwaited;
     const time = performance.now();
     let ticket: Ticket;
     try {
-      ticket = this.handle.run(executable.handle, handles, uniforms, isAwaited);
+      ticket = this.handle.run(executable.handle, numbers, uniforms, isAwaited);
     } catch (cause) {
       throw new DeviceError(`cpu: ${(cause as Error).message}`, { cause });
     }

@@ -79,7 +79,7 @@ interface Variant {
   readonly guards: readonly Guard[];
   readonly onRun: readonly RunAction[];
   /** By position in the graph; only sources have one. */
-  readonly bindings: ReadonlyMap<number, Binding>;
+  readonly bindings: readonly Binding[];
   readonly variables: readonly Variable[];
   /** Its variables have had their initial values computed. */
   hasRun: boolean;
@@ -101,14 +101,14 @@ function trace<Args extends readonly unknown[]>(device: Device, fn: (...args: Ar
     wanted,
     [...tracing.assigned].map(([target, value]) => update(target, value)),
   );
-  const bindings = new Map<number, Binding>();
+  const bindings: Binding[] = [];
   const variables = new Set<Variable>();
   for (const x of graph.order) {
     const { source, position } = x;
-    if (source?.kind === "argument") bindings.set(position, { kind: "argument", index: source.index });
-    if (source?.kind === "data") bindings.set(position, { kind: "data", tensor: x });
+    if (source?.kind === "argument") bindings[position] = { kind: "argument", index: source.index };
+    if (source?.kind === "data") bindings[position] = { kind: "data", tensor: x };
     if (source?.kind === "variable") {
-      bindings.set(position, { kind: "variable", variable: source.variable });
+      bindings[position] = { kind: "variable", variable: source.variable };
       variables.add(source.variable);
     }
   }
@@ -152,7 +152,7 @@ function runVariant(device: Device, variant: Variant, given: readonly Tensor[]):
   if (!variant.hasRun) materialize(variant.variables);
   variant.hasRun = true;
   const storageAt = (position: number): Storage => {
-    const binding = variant.bindings.get(position)!;
+    const binding = variant.bindings[position];
     if (binding.kind === "argument") return storageFor(device, args[binding.index]);
     return storageFor(device, binding.kind === "variable" ? binding.variable.current : binding.tensor);
   };

@@ -89,18 +89,13 @@ DeviceObject::~DeviceObject() {
 
 Napi::Value DeviceObject::run(const Napi::CallbackInfo& info) {
   std::shared_ptr<Program> program = unwrap<ProgramObject>(info[0], "program").program();
-  if (!info[1].IsArray()) refuse(info[1], "an array of Storages", "storages");
-  const auto list = info[1].As<Napi::Array>();
-  std::vector<StorageRef> storages;
-  const uint32_t count = list.Length();
-  if (count != program->external().size())
+  const Doubles numbers = to_doubles(info[1], "storages");
+  if (numbers.count != program->external().size())
     throw Napi::TypeError::New(info.Env(), "expected " + std::to_string(program->external().size()) +
-                                               " storages but received " + std::to_string(count));
-  storages.reserve(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    const Napi::Value item = list[i];
-    storages.emplace_back(&unwrap<StorageObject>(item, "a storage").storage(item));
-  }
+                                               " storages but received " + std::to_string(numbers.count));
+  std::vector<StorageRef> storages;
+  storages.reserve(numbers.count);
+  for (size_t i = 0; i < numbers.count; ++i) storages.emplace_back(&StorageObject::at(info.Env(), numbers.data[i]));
   const bool is_awaited = info[3].ToBoolean();
   // The last: nothing that runs JavaScript may come between looking at these numbers and copying them.
   const Doubles uniforms = to_doubles(info[2], "uniforms");

@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "addon/arguments.h"
 #include "addon/failures.h"
@@ -10,6 +11,10 @@ namespace nabla::addon {
 namespace {
 
 constexpr double kMostBytes = 9007199254740991;  // 2^53 - 1
+
+// All objects of the thread, whose environment they belong to, by number; null where one is free.
+thread_local std::vector<const StorageObject*> objects;
+thread_local std::vector<size_t> free_numbers;
 
 Bytes within(const Napi::Value& value, const char* argument, const Storage& storage) {
   const Bytes bytes = to_bytes(value, argument);
@@ -30,7 +35,15 @@ Napi::Function StorageObject::define(Napi::Env env) {
 
 StorageObject::StorageObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   allocate(info);
-  info.This().As<Napi::Object>().TypeTag(&kTag);
+  if (free_numbers.empty()) {
+    number_ = objects.size();
+    objects.push_back(this);
+  } else {
+    number_ = free_numbers.back();
+    free_numbers.pop_back();
+    objects[number_] = this;
+  }
+  info.This().As<Napi::Object>().Set("number", static_cast<double>(number_));
 }
 
 void StorageObject::allocate(const Napi::CallbackInfo& info) {
@@ -44,15 +57,27 @@ void StorageObject::allocate(const Napi::CallbackInfo& info) {
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(bytes));
 }
 
-StorageObject::~StorageObject() { release(Env()); }
+StorageObject::~StorageObject() {
+  release(Env());
+  if (number_ >= objects.size() || objects[number_] != this) return;  // its constructor threw
+  objects[number_] = nullptr;
+  free_numbers.push_back(number_);
+}
 
-Storage& StorageObject::storage(const Napi::Value& self) const {
-  if (storage_.get() == nullptr) throw Napi::Error::New(self.Env(), "the storage has been freed");
+Storage& StorageObject::storage(Napi::Env env) const {
+  if (storage_.get() == nullptr) throw Napi::Error::New(env, "the storage has been freed");
   return *storage_;
 }
 
+Storage& StorageObject::at(Napi::Env env, double number) {
+  const bool is_number = number >= 0 && number < static_cast<double>(objects.size());
+  const StorageObject* const object = is_number ? objects[static_cast<size_t>(number)] : nullptr;
+  if (object == nullptr) throw Napi::TypeError::New(env, "expected numbers of storages");
+  return object->storage(env);
+}
+
 void StorageObject::write(const Napi::CallbackInfo& info) {
-  Storage& own = storage(info.This());
+  Storage& own = storage(info.Env());
   const Bytes source = within(info[0], "source", own);
   if (own.is_shared()) throw Napi::Error::New(info.Env(), "the storage is in use by runs that have not ended");
   if (source.count > 0) std::memcpy(own.data(), source.data, source.count);
@@ -62,7 +87,7 @@ void StorageObject::write(const Napi::CallbackInfo& info) {
 
 // Copies out and returns undefined, or the failure of the run that should have written the storage.
 Napi::Value StorageObject::read(const Napi::CallbackInfo& info) {
-  const Storage& own = storage(info.This());
+  const Storage& own = storage(info.Env());
   const Bytes target = within(info[0], "target", own);
   if (own.writers.load(std::memory_order_acquire) > 0)
     throw Napi::Error::New(info.Env(), "the storage is still being written by a run that has not ended");

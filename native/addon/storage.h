@@ -7,18 +7,16 @@
 namespace nabla::addon {
 
 // new Storage(bytes): write(source), read(target), free(), and allocate(bytes) after that, which makes it as good as
-// new.
+// new. `number` is what runs name it by: taking hundreds of objects apart would take longer than many a run.
 class StorageObject : public Napi::ObjectWrap<StorageObject> {
  public:
-  static constexpr napi_type_tag kTag = {0x7d1f0c5a2b9e4e61, 0x9a3c58d1640f7b21};
-  static constexpr const char* kWhat = "a Storage";
   static Napi::Function define(Napi::Env env);
 
   explicit StorageObject(const Napi::CallbackInfo& info);
   ~StorageObject() override;
 
-  // Throws if it has been freed.
-  Storage& storage(const Napi::Value& self) const;
+  // The storage of that number, of this thread's environment; throws if there is none or it has been freed.
+  static Storage& at(Napi::Env env, double number);
 
  private:
   void write(const Napi::CallbackInfo& info);
@@ -27,7 +25,10 @@ class StorageObject : public Napi::ObjectWrap<StorageObject> {
   void allocate(const Napi::CallbackInfo& info);
   void release(Napi::Env env);
 
+  Storage& storage(Napi::Env env) const;
+
   StorageRef storage_;
+  size_t number_;
 };
 
 }  // namespace nabla::addon
