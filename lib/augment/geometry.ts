@@ -21,11 +21,18 @@ export const translation = (dx: number, dy: number): Matrix => [1, 0, dx, 0, 1, 
 export const scaling = (sx: number, sy: number): Matrix => [sx, 0, 0, 0, sy, 0, 0, 0, 1];
 
 /** The map that does b first and a then. */
-export function multiply(a: Matrix, b: Matrix): Matrix {
-  return Array.from({ length: 9 }, (_, k) => {
-    const [row, column] = [3 * Math.floor(k / 3), k % 3];
-    return a[row] * b[column] + a[row + 1] * b[column + 3] + a[row + 2] * b[column + 6];
-  }) as unknown as Matrix;
+export function multiply([a, b, c, d, e, f, g, h, i]: Matrix, [j, k, l, m, n, o, p, q, r]: Matrix): Matrix {
+  return [
+    a * j + b * m + c * p,
+    a * k + b * n + c * q,
+    a * l + b * o + c * r,
+    d * j + e * m + f * p,
+    d * k + e * n + f * q,
+    d * l + e * o + f * r,
+    g * j + h * m + i * p,
+    g * k + h * n + i * q,
+    g * l + h * o + i * r,
+  ];
 }
 
 /** The same map with (x, y) in the place of (0, 0). */
@@ -74,6 +81,15 @@ export function apply(warp: Warp, xs: Float64Array, ys: Float64Array): void {
     return;
   }
   const [a, b, c, d, e, f, g, h, i] = warp;
+  if (g === 0 && h === 0 && i === 1) {
+    for (let k = 0; k < xs.length; k++) {
+      const x = xs[k];
+      const y = ys[k];
+      xs[k] = a * x + b * y + c;
+      ys[k] = d * x + e * y + f;
+    }
+    return;
+  }
   for (let k = 0; k < xs.length; k++) {
     const x = xs[k];
     const y = ys[k];
@@ -114,26 +130,31 @@ export class SplineBend implements Bend {
 
   displace(xs: Float64Array, ys: Float64Array): void {
     const { n, width, height, shifts } = this;
-    const [wx, wy] = [new Float64Array(4), new Float64Array(4)];
+    const weights = new Float64Array(4);
+    // Σᵢ wᵢ · shifts of four neighbouring columns: the same for all places of a row between the same control points.
+    const columns = new Float64Array(8);
+    let [from, of] = [-1, Number.NaN];
     for (let k = 0; k < xs.length; k++) {
       const u = clamp((xs[k] / width) * (n - 1), n - 1);
       const v = clamp((ys[k] / height) * (n - 1), n - 1);
-      const column = Math.min(Math.floor(u), n - 2);
-      const row = Math.min(Math.floor(v), n - 2);
-      spline(u - column, wx);
-      spline(v - row, wy);
-      let dx = 0;
-      let dy = 0;
-      for (let i = 0; i < 4; i++) {
-        for (let j = 0; j < 4; j++) {
-          const weight = wy[i] * wx[j];
-          const at = 2 * ((row + i) * (n + 2) + column + j);
-          dx += weight * shifts[at];
-          dy += weight * shifts[at + 1];
+      const column = Math.min(u | 0, n - 2);
+      if (column !== from || v !== of) {
+        [from, of] = [column, v];
+        const row = Math.min(v | 0, n - 2);
+        spline(v - row, weights);
+        for (let j = 0; j < 8; j++) {
+          const at = 2 * (row * (n + 2) + column) + j;
+          const down = 2 * (n + 2);
+          columns[j] =
+            weights[0] * shifts[at] +
+            weights[1] * shifts[at + down] +
+            weights[2] * shifts[at + 2 * down] +
+            weights[3] * shifts[at + 3 * down];
         }
       }
-      xs[k] += dx;
-      ys[k] += dy;
+      spline(u - column, weights);
+      xs[k] += weights[0] * columns[0] + weights[1] * columns[2] + weights[2] * columns[4] + weights[3] * columns[6];
+      ys[k] += weights[0] * columns[1] + weights[1] * columns[3] + weights[2] * columns[5] + weights[3] * columns[7];
     }
   }
 }
