@@ -116,8 +116,8 @@ function eachRow(
     ys.fill(row + dy);
     for (let k = warps.length - 1; k >= 0; k--) apply(warps[k], xs, ys);
     for (let column = 0; column < width; column++) {
-      if (!(xs[column] >= 0 && xs[column] < from.width)) xs[column] = within(xs[column], from.width, fill);
-      if (!(ys[column] >= 0 && ys[column] < from.height)) ys[column] = within(ys[column], from.height, fill);
+      xs[column] = within(xs[column], from.width, fill);
+      ys[column] = within(ys[column], from.height, fill);
     }
     visit(row, xs, ys);
   }
@@ -147,10 +147,10 @@ function resample(resampling: Resampling, nearest: boolean): Float32Array<ArrayB
         continue;
       }
       // Between the middles of pixels; beyond those of the outermost their values stay.
-      const u = nearest ? x | 0 : x < 0.5 ? 0 : x > w - 0.5 ? w - 1 : x - 0.5;
-      const v = nearest ? y | 0 : y < 0.5 ? 0 : y > h - 0.5 ? h - 1 : y - 0.5;
-      const left = u | 0; // whole numbers of the machine make indices faster than Math.floor does
-      const top = v | 0;
+      const u = nearest ? Math.floor(x) : Math.min(Math.max(x - 0.5, 0), w - 1);
+      const v = nearest ? Math.floor(y) : Math.min(Math.max(y - 0.5, 0), h - 1);
+      const left = Math.floor(u);
+      const top = Math.floor(v);
       const s = u - left;
       const t = v - top;
       const p00 = (top * w + left) * channels;
@@ -182,8 +182,9 @@ function resampleMask(mask: Mask, resampling: Resampling): Mask {
 
 const ulp = 1 - 2 ** -40;
 
-/** A coordinate outside of [0, n) brought into it as `fill` has it; NaN where it stays outside. */
+/** A coordinate brought into [0, n) as `fill` has it; NaN where it stays outside. */
 function within(t: number, n: number, fill: Fill): number {
+  if (t >= 0 && t < n) return t;
   if (typeof fill === "number" || Number.isNaN(t)) return Number.NaN;
   if (fill === "edge") return t < 0 ? 0 : n * ulp;
   const period = ((t % (2 * n)) + 2 * n) % (2 * n);
