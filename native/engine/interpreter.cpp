@@ -134,9 +134,36 @@ std::optional<RunFailure> Interpreter::run(Program& program, const std::vector<S
   }
   save_states(program, storages);
   wakes_ = program.nanoseconds() > kWorthWaking;
+  const Steady& steady = program.steady();
+  for (size_t b = 0; b < bases_.size(); ++b) {
+    if (steady.offsets[b] < 0) continue;
+    bases_[b] = steady.memory.data() + steady.offsets[b];
+    stamps_[b] = steady.stamps[b];
+  }
   std::optional<RunFailure> failure = walk(program, uniforms, is_cancelled, timings);
   if (failure) restore_states(program, storages);
   return failure;
+}
+
+// Whether a steady instruction has computed its results of what its inputs are now.
+bool Interpreter::is_unchanged(const Instruction& ins) const {
+  const auto outputs = static_cast<size_t>(ins.call.output_count);
+  if (stamps_[static_cast<size_t>(ins.places[0].buffer)] == 0) return false;  // it has never run
+  for (size_t k = 0; k < ins.stamps.size(); ++k)
+    if (ins.stamps[k] != stamps_[static_cast<size_t>(ins.places[outputs + k].buffer)]) return false;
+  return true;
+}
+
+// Its results are new, and of what its inputs are.
+void Interpreter::note_steady(Steady& steady, Instruction& ins) {
+  ins.stamps.clear();
+  for (size_t k = 0; k < ins.places.size(); ++k) {
+    const auto buffer = static_cast<size_t>(ins.places[k].buffer);
+    if (k < static_cast<size_t>(ins.call.output_count))
+      stamps_[buffer] = steady.stamps[buffer] = Storage::next_stamp();
+    else
+      ins.stamps.push_back(stamps_[buffer]);
+  }
 }
 
 std::optional<RunFailure> Interpreter::walk(Program& program, const double* uniforms,
@@ -166,11 +193,13 @@ std::optional<RunFailure> Interpreter::walk(Program& program, const double* unif
           --depth;
         break;
       case Instruction::Kind::call:
+        if (i < program.steady().end && is_unchanged(ins)) break;
         bind(ins, iterations);
         ins.call.uniforms = uniforms;
         RunFailure failure{RunFailure::Code::index, 0, i, 0, 0};
         const Clock::time_point start = timings == nullptr ? Clock::time_point() : Clock::now();
         if (!call(ins, failure)) return failure;
+        if (i < program.steady().end) note_steady(program.steady(), ins);
         if (timings != nullptr) timings->push_back({0, i, start, Clock::now() - start});
         break;
     }

@@ -46,6 +46,8 @@ class Interpreter {
   void reserve(const Needs& needs);
   void save_states(const Program& program, const std::vector<StorageRef>& storages);
   void restore_states(const Program& program, const std::vector<StorageRef>& storages);
+  bool is_unchanged(const Instruction& instruction) const;
+  void note_steady(Steady& steady, Instruction& instruction);
   std::optional<RunFailure> walk(Program& program, const double* uniforms, const std::atomic<bool>& is_cancelled,
                                  std::vector<Timing>* timings);
   void run_band(std::vector<Instruction>& instructions, int loop, const double* uniforms);

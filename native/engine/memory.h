@@ -93,6 +93,7 @@ class Storage {
   // A number that no other contents have had, anywhere in the process: changes whenever these are written.
   uint64_t stamp = next_stamp();
   void restamp() { stamp = next_stamp(); }
+  static uint64_t next_stamp();
   // Set by a run that should have written this and failed.
   std::optional<RunFailure> failure;
   // The last run this was handed to and whether it writes here; used by the submitting thread alone.
@@ -100,8 +101,6 @@ class Storage {
   bool last_use_writes = false;
 
  private:
-  static uint64_t next_stamp();
-
   size_t bytes_;
   Block block_;
   std::atomic<uint32_t> references_{1};

@@ -39,6 +39,7 @@ constexpr int64_t kMaxElements = int64_t(1) << 40;
 constexpr int64_t kMaxStride = int64_t(1) << 40;
 constexpr int64_t kMaxCount = (int64_t(1) << 31) - 1;
 constexpr int kMaxUniforms = 4096;
+constexpr int64_t kMostSteady = 1 << 20;  // bytes of results that are kept from run to run
 
 constexpr const char* kKindNames[] = {"arena", "input", "output", "state"};
 constexpr Dtype kDtypes[] = {Dtype::f32, Dtype::f64, Dtype::i32, Dtype::u8, Dtype::boolean};
@@ -60,6 +61,11 @@ struct Range {
     return true;
   }
 };
+
+int64_t aligned(int64_t bytes) {
+  constexpr auto line = static_cast<int64_t>(kAlignment);
+  return (bytes + line - 1) / line * line;
+}
 
 bool is_dense(const View& v) {
   int64_t step = 1;
@@ -105,6 +111,7 @@ class Parser {
     if (!loops_.empty()) fail("a loop has no end");
     if (left_ != 0) fail("there are " + text(static_cast<double>(left_)) + " words too many");
     find_endangered();
+    find_steady();
     for (at_ = 0; at_ < instructions; ++at_)
       if (program_.instructions_[static_cast<size_t>(at_)].band != nullptr) plan_band();
     at_ = -1;
@@ -428,6 +435,45 @@ class Parser {
            same_shape(ins.views[static_cast<size_t>(i)], ins.views[static_cast<size_t>(k)]);
   }
 
+  void find_steady() {
+    const auto& instructions = program_.instructions_;
+    Steady& steady = program_.steady_;
+    std::vector<int> writers(program_.buffers_.size());
+    for (const Instruction& ins : instructions)
+      for (int k = 0; k < ins.call.output_count; ++k)
+        ++writers[static_cast<size_t>(ins.places[static_cast<size_t>(k)].buffer)];
+    steady.offsets.assign(program_.buffers_.size(), -1);
+    int64_t bytes = 0;
+    for (const Instruction& ins : instructions) {
+      if (ins.kind != Instruction::Kind::call || std::string(ins.kernel->name) != "tile") break;
+      if (std::any_of(ins.steps.begin(), ins.steps.end(), [](const TileStep& s) { return s.op == TileOp::uniform; }))
+        break;
+      bool is_steady = true;
+      int64_t more = 0;
+      for (int k = 0; k < static_cast<int>(ins.places.size()); ++k) {
+        const auto b = static_cast<size_t>(ins.places[static_cast<size_t>(k)].buffer);
+        const Buffer& buffer = program_.buffers_[b];
+        if (k < ins.call.output_count) {
+          is_steady = is_steady && buffer.kind == BufferKind::arena && writers[b] == 1;
+          more += aligned(buffer.bytes());
+        } else {
+          is_steady = is_steady && (buffer.kind == BufferKind::input || steady.offsets[b] >= 0);
+        }
+      }
+      if (!is_steady || bytes + more > kMostSteady) break;
+      for (int k = 0; k < static_cast<int>(ins.places.size()); ++k) {
+        const int b = ins.places[static_cast<size_t>(k)].buffer;
+        if (k < ins.call.output_count) {
+          steady.offsets[static_cast<size_t>(b)] = bytes;
+          bytes += aligned(program_.buffers_[static_cast<size_t>(b)].bytes());
+        }
+      }
+      ++steady.end;
+    }
+    steady.stamps.assign(program_.buffers_.size(), 0);
+    steady.memory = Block(static_cast<size_t>(bytes));
+  }
+
   // Places what the band at `at_` has to itself, lifetimes apart, and sees that no iteration writes where another does.
   void plan_band() {
     auto& instructions = program_.instructions_;
@@ -446,10 +492,7 @@ class Parser {
         life.is_own = life.is_own && buffer_of(place).kind == BufferKind::arena && i > at_ && i < loop.partner;
       }
     band.offsets.assign(lives.size(), -1);
-    const auto end_of = [&](size_t b) {
-      constexpr auto line = static_cast<int64_t>(kAlignment);
-      return band.offsets[b] + (program_.buffers_[b].bytes() + line - 1) / line * line;
-    };
+    const auto end_of = [&](size_t b) { return band.offsets[b] + aligned(program_.buffers_[b].bytes()); };
     for (size_t b = 0; b < lives.size(); ++b) {
       if (lives[b].first < 0 || !lives[b].is_own) continue;
       band.offsets[b] = 0;

@@ -47,6 +47,15 @@ struct Band {
   size_t bytes() const { return own + workspace + scratch; }
 };
 
+// The first instructions of a program, if they compute what is small from inputs alone, such as the factors of batch
+// norm: results lie in memory of the program's own, and are computed again only if what they are of has changed.
+struct Steady {
+  int end = 0;  // behind the last of them
+  Block memory;
+  std::vector<int64_t> offsets;  // of their results, by buffer; -1 for all others
+  std::vector<uint64_t> stamps;  // of their results, by buffer
+};
+
 struct Instruction {
   enum class Kind { call, loop, end };
   Kind kind = Kind::call;
@@ -69,6 +78,7 @@ struct Instruction {
   // What the kernel keeps, the stamp of the input that it is of (0: of none), and the stamp that the input had last.
   std::shared_ptr<KeptBlock> kept;
   uint64_t kept_stamp = 0, seen_stamp = 0;
+  std::vector<uint64_t> stamps;  // of the inputs that a steady instruction has computed its results of
 };
 
 class Program {
@@ -91,12 +101,14 @@ class Program {
 
   // The program runs by setting the data of its instructions' views, so one run at a time.
   std::vector<Instruction>& instructions() { return instructions_; }
+  Steady& steady() { return steady_; }
 
  private:
   friend class Parser;
   std::vector<Buffer> buffers_, external_;
   std::vector<Instruction> instructions_;
   std::vector<int> endangered_;
+  Steady steady_;
   int uniform_count_ = 0;
   size_t arena_bytes_ = 0, workspace_bytes_ = 0, scratch_bytes_ = 0;
   double nanoseconds_ = 0;

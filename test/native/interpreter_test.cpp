@@ -55,6 +55,58 @@ TEST(Interpreter, UniformsAreThoseOfTheRun) {
   EXPECT_EQ(values_of<float>(y), (Floats{9, 19, 29}));
 }
 
+TEST(Interpreter, SteadyResultsStayUntilTheirInputsChange) {
+  // t = 2a, u = t + b, z = x·x, y = u + z; x changes from run to run, a and b now and then
+  ProgramSpec p;
+  p.arena = 256;
+  p.buffers = {{kInput, kF32, 3, 0}, {kInput, kF32, 3, 1},  {kInput, kF32, 3, 2},  {kOutput, kF32, 3, 3},
+               {kArena, kF32, 3, 0}, {kArena, kF32, 3, 64}, {kArena, kF32, 3, 128}};
+  const auto v = [](int buffer) { return whole(buffer, {3}); };
+  p.instructions = {binary("add", v(4), v(0), v(0)), binary("add", v(5), v(4), v(1)), binary("mul", v(6), v(2), v(2)),
+                    binary("add", v(3), v(5), v(6))};
+  const auto program = make(p);
+  const StorageRef a = storage_of(Floats{1, 2, 3}), b = storage_of(Floats{10, 10, 10}), y = storage_of(Floats(3));
+  Interpreter interpreter(1);
+  const std::atomic<bool> is_cancelled{false}, is_cancelled_at_once{true};
+  const auto run_with = [&](float x) {
+    std::vector<Timing> timings;
+    const Storages storages = list(a, b, storage_of(Floats{x, x, x}), y);
+    EXPECT_FALSE(interpreter.run(*program, storages, nullptr, is_cancelled, &timings));
+    return timings.size();
+  };
+  EXPECT_EQ(run_with(1), 4u);
+  EXPECT_EQ(values_of<float>(y), (Floats{13, 15, 17}));
+  EXPECT_EQ(run_with(2), 2u);  // z and y
+  EXPECT_EQ(values_of<float>(y), (Floats{16, 18, 20}));
+  std::memcpy(b->data(), Floats{20, 20, 20}.data(), 12);
+  b->restamp();
+  EXPECT_EQ(run_with(2), 3u);
+  EXPECT_EQ(values_of<float>(y), (Floats{26, 28, 30}));
+  EXPECT_EQ(run_with(3), 2u);
+  std::memcpy(a->data(), Floats{0, 0, 0}.data(), 12);
+  a->restamp();
+  const Storages storages = list(a, b, storage_of(Floats(3)), y);
+  interpreter.run(*program, storages, nullptr, is_cancelled_at_once);
+  EXPECT_EQ(run_with(2), 4u);
+  EXPECT_EQ(values_of<float>(y), (Floats{24, 24, 24}));
+}
+
+TEST(Interpreter, SteadyResultsOfNothing) {
+  ProgramSpec p;
+  p.arena = 64;
+  p.buffers = {{kInput, kF32, 3, 0}, {kOutput, kF32, 3, 1}, {kArena, kF32, 3, 0}};
+  const TileSpec position{kF32, {3}, {{"index", {}}}, {0}};
+  p.instructions = {{"tile", {whole(2, {3})}, {}, {}, position},
+                    binary("add", whole(1, {3}), whole(0, {3}), whole(2, {3}))};
+  const auto program = make(p);
+  const StorageRef y = storage_of(Floats(3));
+  Interpreter interpreter(1);
+  for (int again = 0; again < 2; ++again) {
+    EXPECT_FALSE(run(interpreter, *program, list(storage_of(Floats{5, 5, 5}), y)));
+    EXPECT_EQ(values_of<float>(y), (Floats{5, 6, 7}));
+  }
+}
+
 TEST(Interpreter, LoopsAdvanceBySteps) {
   // y[t] = 2·x[4 − t], row by row
   ProgramSpec p;
