@@ -1,7 +1,7 @@
 /**
- * LeNet-5 learns from digits that are turned, slanted, zoomed, moved and sometimes bent a little, anew in each epoch, and so reads better than from
- * digits as they are. The recipe was chosen with `--holdOut 5000`: that many of the training digits are kept from training and measured instead of the
- * test digits. `--augmented 0`: from digits as they are.
+ * LeNet-5 learns from digits that are turned, slanted, zoomed, moved and sometimes bent a little, anew in each epoch. The recipe was chosen
+ * with `--holdOut 5000`: that many of the training digits are kept from training and measured instead of the test digits. `--augmented 0`: from
+ * digits as they are.
  *
  * Network: LeCun, Bottou, Bengio, Haffner 1998, with today's ReLU and max pooling, and batch norm (Ioffe & Szegedy 2015) after its convolutions.
  */
