@@ -57,10 +57,16 @@ TEST(Interpreter, UniformsAreThoseOfTheRun) {
 
 TEST(Interpreter, SteadyResultsStayUntilTheirInputsChange) {
   // t = 2a, u = t + b, z = x·x, y = u + z; x changes from run to run, a and b now and then
-  ProgramSpec p;
-  p.arena = 256;
-  p.buffers = {{kInput, kF32, 3, 0}, {kInput, kF32, 3, 1},  {kInput, kF32, 3, 2},  {kOutput, kF32, 3, 3},
-               {kArena, kF32, 3, 0}, {kArena, kF32, 3, 64}, {kArena, kF32, 3, 128}};
+  ProgramSpec p{0,
+                256,
+                {{kInput, kF32, 3, 0},
+                 {kInput, kF32, 3, 1},
+                 {kInput, kF32, 3, 2},
+                 {kOutput, kF32, 3, 3},
+                 {kArena, kF32, 3, 0},
+                 {kArena, kF32, 3, 64},
+                 {kArena, kF32, 3, 128}},
+                {}};
   const auto v = [](int buffer) { return whole(buffer, {3}); };
   p.instructions = {binary("add", v(4), v(0), v(0)), binary("add", v(5), v(4), v(1)), binary("mul", v(6), v(2), v(2)),
                     binary("add", v(3), v(5), v(6))};
@@ -92,13 +98,12 @@ TEST(Interpreter, SteadyResultsStayUntilTheirInputsChange) {
 }
 
 TEST(Interpreter, SteadyResultsOfNothing) {
-  ProgramSpec p;
-  p.arena = 64;
-  p.buffers = {{kInput, kF32, 3, 0}, {kOutput, kF32, 3, 1}, {kArena, kF32, 3, 0}};
   const TileSpec position{kF32, {3}, {{"index", {}}}, {0}};
-  p.instructions = {{"tile", {whole(2, {3})}, {}, {}, position},
-                    binary("add", whole(1, {3}), whole(0, {3}), whole(2, {3}))};
-  const auto program = make(p);
+  const auto program =
+      make({0,
+            64,
+            {{kInput, kF32, 3, 0}, {kOutput, kF32, 3, 1}, {kArena, kF32, 3, 0}},
+            {{"tile", {whole(2, {3})}, {}, {}, position}, binary("add", whole(1, {3}), whole(0, {3}), whole(2, {3}))}});
   const StorageRef y = storage_of(Floats(3));
   Interpreter interpreter(1);
   for (int again = 0; again < 2; ++again) {
@@ -338,12 +343,15 @@ TEST_P(EveryThreadCount, Reduce) {
 // smaller than what all iterations together put there.
 TEST_P(EveryThreadCount, IndependentIterations) {
   const double count = 37, rows = 5, k = 40, n = 70;
-  ProgramSpec p;
-  p.uniforms = 1;
-  p.arena = 4096;
-  p.buffers = {
-      {kInput, kF32, count * rows * k, 0}, {kInput, kF32, k * k, 1},       {kInput, kF32, k * n, 2},
-      {kArena, kF32, rows * k, 0},         {kArena, kF32, rows * k, 1024}, {kOutput, kF32, count * rows * n, 3}};
+  ProgramSpec p{1,
+                4096,
+                {{kInput, kF32, count * rows * k, 0},
+                 {kInput, kF32, k * k, 1},
+                 {kInput, kF32, k * n, 2},
+                 {kArena, kF32, rows * k, 0},
+                 {kArena, kF32, rows * k, 1024},
+                 {kOutput, kF32, count * rows * n, 3}},
+                {}};
   const ViewSpec x = whole(0, {1, rows, k}, 0, {rows * k}), t = whole(3, {1, rows, k}, 0, {0}),
                  u = whole(4, {1, rows, k});
   const ViewSpec y = whole(5, {1, rows, n}, 0, {rows * n});
