@@ -8,6 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { type Dataset, data, datasets, evaluate, fit, type LabeledBatch, losses, metrics, nn, optim, plot, setSeed } from "nabla";
+import { augment, mirror, randomCrop } from "nabla/augment";
 import sharp from "sharp";
 import { findData } from "./find-data.js";
 import { percent, setting } from "./setting.js";
@@ -23,7 +24,7 @@ const inMemory = files.cache();
 for (let i = 0; i < files.length; i += 256) await inMemory.get(Array.from({ length: Math.min(256, files.length - i) }, (_, k) => i + k));
 const ways: Record<string, Dataset<LabeledBatch>> = {
   memory: inMemory,
-  files: files.map(({ x, y }, sampling) => ({ x: moved(x, sampling), y })),
+  files: files.map(augment([mirror(), randomCrop(side, { pad: 4 })], { fill: "edge" })),
 };
 
 setSeed(1);
@@ -85,25 +86,6 @@ function processors(): { all: number; idle: number } {
   const times = cpus().map(({ times }) => times);
   const sum = (of: (time: (typeof times)[number]) => number) => times.reduce((total, time) => total + of(time), 0);
   return { all: sum((time) => Object.values(time).reduce((a, b) => a + b, 0)), idle: sum(({ idle }) => idle) };
-}
-
-/** Each photo perhaps mirrored, and shifted by up to 4 pixels; what moves in from outside is the edge again. */
-function moved(x: LabeledBatch["x"], sampling: data.Sampling): LabeledBatch["x"] {
-  const pixels = new Float32Array(x.data.length);
-  const within = (at: number) => Math.min(Math.max(at, 0), side - 1);
-  for (let i = 0, at = 0; i < x.shape[0]; i++) {
-    const random = sampling.random(i);
-    const [down, right, mirror] = [random.below(9) - 4, random.below(9) - 4, random.below(2) === 1];
-    for (let row = 0; row < side; row++) {
-      const from = (i * side + within(row + down)) * side;
-      for (let column = 0; column < side; column++) {
-        const shifted = within(column + right);
-        const pixel = 3 * (from + (mirror ? side - 1 - shifted : shifted));
-        for (let channel = 0; channel < 3; channel++) pixels[at++] = x.data[pixel + channel];
-      }
-    }
-  }
-  return { ...x, data: pixels };
 }
 
 async function writePictures(set: Dataset<LabeledBatch>): Promise<void> {
