@@ -42,11 +42,15 @@ function scalar(op: string, value: number, dtype: DType): Tensor {
   return uniform(() => value, dtype);
 }
 
-/** Nested arrays or a typed array as a tensor; without `dtype`, a typed array keeps its own, booleans are bool, numbers f32. */
-export function fromArray(op: string, value: NestedArray | TypedArray, dtype?: DType, shape?: Shape): Tensor {
+/**
+ * Nested arrays or a typed array as a tensor; without `dtype`, a typed array keeps its own, booleans are bool, numbers f32.
+ * `mayShare`: over the very elements of a typed array, which must not be changed before the tensor has its own.
+ */
+export function fromArray(op: string, value: NestedArray | TypedArray, dtype?: DType, shape?: Shape, mayShare = false): Tensor {
   if (ArrayBuffer.isView(value)) {
     const own = dtypeOf(op, value);
-    const data = dtype === undefined || dtype === own ? value.slice() : convert(value, dtype);
+    const isOwn = dtype === undefined || dtype === own;
+    const data = isOwn ? (mayShare ? value : value.slice()) : convert(value, dtype);
     const given = shape ?? [value.length];
     checkCount(op, data.length, given);
     return fromHost(data, given, dtype ?? own);

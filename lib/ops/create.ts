@@ -1,30 +1,15 @@
 /** Tensors from nothing: fills, ranges, random numbers. They own no memory until evaluated. */
-import { type DType, type FloatDType, isFloat, type TypedArray } from "../base/dtype.js";
+import { type DType, type FloatDType, isFloat } from "../base/dtype.js";
 import { DTypeError, ValueError } from "../base/errors.js";
 import { checkShape, type Shape, sizeOf } from "../base/shape.js";
 import { defineOp, node } from "../graph/op.js";
 import { noInputs, type Tensor } from "../graph/tensor.js";
 import { currentTrace, uniform } from "../graph/trace.js";
-import { asTensor, constant, fromArray, type NestedArray, type TensorLike } from "./convert.js";
+import { constant, fromArray } from "./convert.js";
 import { add, cast, mul } from "./elementwise.js";
 
 export interface DTypeOptions {
   dtype?: DType;
-}
-
-/**
- * A tensor from nested arrays, a number or a typed array (copied). Numbers become f32 unless `dtype` says otherwise;
- * typed arrays keep their own dtype, `shape` gives them more axes.
- */
-export function tensor(value: TensorLike, { dtype, shape }: DTypeOptions & { shape?: Shape } = {}): Tensor {
-  if (shape !== undefined) checkShape("tensor", shape);
-  if (typeof value === "number" || typeof value === "boolean") {
-    const own = dtype ?? (typeof value === "boolean" ? "bool" : "f32");
-    return fromArray("tensor", [value], own, shape ?? []);
-  }
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return fromArray("tensor", value as NestedArray | TypedArray, dtype, shape);
-  const x = asTensor("tensor", value);
-  return dtype === undefined ? x : cast(x, dtype);
 }
 
 /** A tensor of `shape` filled with one number. */
@@ -72,12 +57,10 @@ export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }
 }
 
 /** The identity matrix of n rows. */
-export function eye(n: number, options: DTypeOptions = {}): Tensor {
+export function eye(n: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
   checkShape("eye", [n, n]);
-  return tensor(
-    Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
-    { shape: [n, n], dtype: options.dtype ?? "f32" },
-  );
+  const ones = Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
+  return fromArray("eye", ones, dtype, [n, n]);
 }
 
 /** Where the stream of random numbers is: its seed, and how many Philox blocks (four 32-bit words each) have been drawn. */

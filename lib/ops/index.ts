@@ -50,7 +50,6 @@ export {
   randn,
   setRandomState,
   setSeed,
-  tensor,
   zeros,
   zerosLike,
 } from "./create.js";

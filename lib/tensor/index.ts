@@ -10,6 +10,7 @@ export { currentTrace, dependsOn, uniform } from "../graph/trace.js";
 export type { VariableOptions } from "../graph/variable.js";
 export * from "../ops/index.js";
 export { type CompiledFunction, compile } from "./compile.js";
+export { tensor } from "./create.js";
 export { type DeviceName, getDevice, getThreads, setDevice, setThreads } from "./devices.js";
 export { type GradOptions, grad, gradients, noGrad, type ValueAndGradients, valueAndGrad } from "./gradients.js";
 export type { Nested } from "./methods.js";

@@ -8,8 +8,9 @@ import type { Tensor } from "../graph/tensor.js";
 import { currentTrace, dependsOn, type RunAction, readVariable } from "../graph/trace.js";
 import { Variable as BaseVariable, type VariableOptions } from "../graph/variable.js";
 import { asTensor, type TensorLike } from "../ops/convert.js";
-import { type DTypeOptions, tensor } from "../ops/create.js";
+import type { DTypeOptions } from "../ops/create.js";
 import { snapshotOp } from "../ops/elementwise.js";
+import { tensor } from "./create.js";
 import { evaluate } from "./evaluate.js";
 
 /**

@@ -18,6 +18,7 @@ constexpr int64_t kCols = 1024;
 constexpr int64_t kSmall = 1 << 16;  // elements of C that stay in L2
 constexpr int64_t kWhole = 1 << 17;  // elements of A that do, almost
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
+constexpr int64_t kAhead = 16;       // rows of B where it lies that are fetched before their turn
 constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
 constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
 constexpr int64_t kThin = 2;         // rows that have so little to do that they wait for B from memory
@@ -303,8 +304,10 @@ class Task {
           const TileKernel<T> kernel =
               is_wide ? wide_kernel_for<T>(height) : tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
           const int64_t* next = is_far && j == 0 && i + mr + height <= rows ? a_rows + i + mr : nullptr;
-          const TileSource<T> source = packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum, nullptr}
-                                             : TileSource<T>{a, a_rows + i, a_sum, next};
+          // Along neighbours the processor looks ahead itself, but not far enough for what comes from memory.
+          const int64_t ahead = step != whole ? kAhead * step : i == 0 ? kFarAhead * step : 0;
+          const TileSource<T> source = packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum, nullptr, ahead}
+                                             : TileSource<T>{a, a_rows + i, a_sum, next, ahead};
           const bool add = k0 > first;
           if (writes_runs)
             kernel(depth, source, strip, step,

@@ -14,6 +14,8 @@ struct TileSize {
   static constexpr int cols = vectors * lanes;  // NR
 };
 
+constexpr int64_t kFarAhead = 96;  // rows of packed B that are fetched before they are first read
+
 // Where a tile of C lies: element (i, j) at c[rows[i] + j], for j < cols.
 template <class T>
 struct TileTarget {
@@ -26,18 +28,17 @@ struct TileTarget {
 };
 
 // Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]. `next`, unless null, are R rows to be fetched for
-// the tile after this one.
+// the tile after this one; `ahead`, unless 0, is how far from what is read of B it is fetched.
 template <class T>
 struct TileSource {
   const T* a;
   const int64_t *rows, *summed, *next;
+  int64_t ahead;
 };
-
-constexpr int64_t kAhead = 16;  // rows of B that are fetched before their turn
 
 // sum[i] += a[i][summed[u]]·b[u·b_step] for u < U.
 template <class T, int R, int V, int U>
-NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T* b, int64_t b_step,
+NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T* b, int64_t b_step, int64_t ahead,
                                Vec<T> (&sum)[R][V]) {
   constexpr int lanes = Vec<T>::lanes;
   int64_t k[U];
@@ -45,8 +46,8 @@ NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T
   for (int u = 0; u < U; ++u) {
     k[u] = summed[u];
     for (int v = 0; v < V; ++v) row[u][v] = Vec<T>::load(b + u * b_step + v * lanes);
-    if (b_step != V * lanes)  // the processor itself looks ahead only along neighbours
-      for (int v = 0; v < V; ++v) prefetch(b + (kAhead + u) * b_step + v * lanes);
+    if (ahead != 0)
+      for (int v = 0; v < V; ++v) prefetch(b + ahead + u * b_step + v * lanes);
   }
   for (int i = 0; i < R; ++i)
     for (int u = 0; u < U; ++u) {
@@ -107,8 +108,8 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
     }
     constexpr int together = V == 1 ? 4 : 1;  // so that there is more to do with each row's address
     for (; stop - summed >= together; summed += together, b += together * b_step)
-      multiply_add<T, R, V, together>(a, summed, b, b_step, sum);
-    for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, sum);
+      multiply_add<T, R, V, together>(a, summed, b, b_step, from.ahead, sum);
+    for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, from.ahead, sum);
   }
   const Edge<T, V> edge{to.cols};
   if (to.add)

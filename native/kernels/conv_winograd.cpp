@@ -28,6 +28,7 @@ constexpr int64_t kResident = 160 << 10;  // floats of a block's points that sta
 constexpr int64_t kGroup = 64;            // filters, or channels, whose sums are worked on at once
 constexpr int64_t kBlockTiles = 128;      // that pass by a strip of filters at once
 constexpr int64_t kTasks = 16;            // cut until there are so many
+constexpr int64_t kAhead = 16;            // channels whose filters are fetched before their turn
 constexpr int64_t kFinishSpan = 8192;     // elements that a finishing task takes
 constexpr double kNanoseconds = 0.15;     // of a multiplication by a register
 constexpr double kTransform = 40;         // of a transform of one register at all points
@@ -148,10 +149,16 @@ struct Winograd {
   Block block_at(int64_t index) const { return {index * block, smaller(block, tiles - index * block)}; }
   int64_t strips() const { return ceil_div(filters, nr); }
   int64_t strip_width(int64_t strip) const { return smaller(nr, round_up(filters - strip * nr, lanes)); }
+  // Channels that are transformed together where tiles come first.
+  int64_t slice(int64_t c0) const { return smaller(kGroup, channels - c0); }
   // Filters at the points lie strip by strip: element (point, channel, filter) at [point·plane + channel·width +
-  // filter].
-  int64_t strip_plane(int64_t strip) const { return apart(channels * strip_width(strip)); }
-  int64_t strip_offset(int64_t strip) const { return strip * kPoints * apart(channels * nr); }
+  // filter]. Where tiles come first it is slice by slice of channels, as these are read one after the other.
+  int64_t strip_plane(int64_t strip, int64_t c0) const {
+    return tiles_first ? slice(c0) * strip_width(strip) : apart(channels * strip_width(strip));
+  }
+  int64_t strip_offset(int64_t strip, int64_t c0) const {
+    return strip * kPoints * apart(channels * nr) + c0 * strip_width(strip) * (tiles_first ? kPoints : 1);
+  }
   int64_t result_size() const {
     return pass == Pass::filter_grad ? kCells * channels * filters : n * out[0] * out[1] * filters;
   }
@@ -335,7 +342,8 @@ NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, co
   const int vectors = static_cast<int>(width / lanes);
   for (int64_t i = 0; i < rows; i += mr) {
     const int height = static_cast<int>(smaller(mr, rows - i));
-    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr}, b, width,
+    const int64_t ahead = i == 0 ? kFarAhead * width : 0;
+    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, ahead}, b, width,
                                             {c, s.c_rows + i, static_cast<int>(width), add});
   }
 }
@@ -372,7 +380,7 @@ void multiply_block(const Winograd& w, const float* x, const float* filters, flo
       for (int64_t f = 0; f < count; f += nr) {
         const int64_t strip = (f0 + f) / nr;
         multiply_strip(block.count, w.channels, s.input + p * plane, s,
-                       filters + w.strip_offset(strip) + p * w.strip_plane(strip), w.strip_width(strip),
+                       filters + w.strip_offset(strip, 0) + p * w.strip_plane(strip, 0), w.strip_width(strip),
                        s.result + p * result_plane + f, false);
       }
     transform_results(w, block, f0, count, s.result, result_plane, kGroup, chain, y);
@@ -380,22 +388,23 @@ void multiply_block(const Winograd& w, const float* x, const float* filters, flo
   if (call.tile && chain == nullptr) finish_block(w, block, call, work, work.scratch + s.bytes);
 }
 
-// Tiles were transformed before: this task's strip of filters is, and passes by a block of tiles.
-void multiply_filters(const Winograd& w, const float* tiles, const float* filter, float* y, const Chain<float>* chain,
-                      const Work& work) {
+// Tiles were transformed before: this task's strip of filters is, unless `kept` has all, and passes by a block of
+// tiles.
+void multiply_filters(const Winograd& w, const float* tiles, const float* filter, const float* kept, float* y,
+                      const Chain<float>* chain, const Work& work) {
   const Scratch s = scratch_of(w, work.scratch);
   const int64_t strip = work.task / w.blocks(), width = w.strip_width(strip), f0 = strip * nr;
   const Block block = w.block_at(work.task % w.blocks());
-  const int64_t tile_plane = apart(w.tiles * w.padded()), plane = apart(kGroup * nr),
-                result_plane = apart(w.block * nr);
+  const int64_t tile_plane = apart(w.tiles * w.padded()), result_plane = apart(w.block * nr);
   for (int64_t i = 0; i < block.count; ++i) s.a_rows[i] = i * w.padded(), s.c_rows[i] = i * nr;
   for (int64_t c = 0; c < smaller(kGroup, w.channels); ++c) s.summed[c] = c;
   for (int64_t c0 = 0; c0 < w.channels; c0 += kGroup) {
-    const int64_t c1 = smaller(w.channels, c0 + kGroup);
-    transform_filters(w, strip, c0, c1, filter, s.turned, plane, s.input);
+    const int64_t depth = w.slice(c0), plane = kept != nullptr ? w.strip_plane(strip, c0) : apart(kGroup * nr);
+    const float* points = kept != nullptr ? kept + w.strip_offset(strip, c0) : s.input;
+    if (kept == nullptr) transform_filters(w, strip, c0, c0 + depth, filter, s.turned, plane, s.input);
     for (int64_t p = 0; p < kPoints; ++p)
-      multiply_strip(block.count, c1 - c0, tiles + p * tile_plane + block.first * w.padded() + c0, s,
-                     s.input + p * plane, width, s.result + p * result_plane, c0 > 0);
+      multiply_strip(block.count, depth, tiles + p * tile_plane + block.first * w.padded() + c0, s, points + p * plane,
+                     width, s.result + p * result_plane, c0 > 0);
   }
   transform_results(w, block, f0, smaller(nr, w.filters - f0), s.result, result_plane, nr, chain, y);
 }
@@ -446,24 +455,29 @@ void multiply_filter_grad(const Winograd& w, const float* x, const float* gy, fl
 
 constexpr int64_t kPrepareTiles = 16, kPrepareChannels = 128;  // of a task
 
-// What is transformed before: tiles or filters.
+int64_t tile_tasks(const Winograd& w) { return ceil_div(w.tiles, kPrepareTiles); }
+int64_t filter_chunk(const Winograd& w) { return w.tiles_first ? kGroup : kPrepareChannels; }
+int64_t filter_tasks(const Winograd& w) { return w.strips() * ceil_div(w.channels, filter_chunk(w)); }
+
+// What is transformed before.
 int64_t prepare_tasks(const Winograd& w) {
   if (w.pass == Pass::filter_grad) return 0;
-  return w.tiles_first ? ceil_div(w.tiles, kPrepareTiles) : w.strips() * ceil_div(w.channels, kPrepareChannels);
+  return w.tiles_first ? tile_tasks(w) : filter_tasks(w);
 }
 
-void prepare(const Winograd& w, const float* x, const float* filter, float* points, const Work& work) {
+void prepare_tiles(const Winograd& w, const float* x, float* points, const Work& work) {
   const Scratch s = scratch_of(w, work.scratch);
-  if (w.tiles_first) {
-    const int64_t first = work.task * kPrepareTiles;
-    clear(s.zeros, w.padded());
-    return transform_tiles(w, {first, smaller(kPrepareTiles, w.tiles - first)}, x, s.zeros, apart(w.tiles * w.padded()),
-                           points + first * w.padded());
-  }
-  const int64_t chunks = ceil_div(w.channels, kPrepareChannels), strip = work.task / chunks;
-  const int64_t c0 = work.task % chunks * kPrepareChannels, c1 = smaller(w.channels, c0 + kPrepareChannels);
-  transform_filters(w, strip, c0, c1, filter, s.turned, w.strip_plane(strip),
-                    points + w.strip_offset(strip) + c0 * w.strip_width(strip));
+  const int64_t first = work.task * kPrepareTiles;
+  clear(s.zeros, w.padded());
+  transform_tiles(w, {first, smaller(kPrepareTiles, w.tiles - first)}, x, s.zeros, apart(w.tiles * w.padded()),
+                  points + first * w.padded());
+}
+
+void prepare_filters(const Winograd& w, const float* filter, float* points, const Work& work) {
+  const Scratch s = scratch_of(w, work.scratch);
+  const int64_t chunk = filter_chunk(w), chunks = ceil_div(w.channels, chunk), strip = work.task / chunks;
+  const int64_t c0 = work.task % chunks * chunk, c1 = smaller(w.channels, c0 + chunk);
+  transform_filters(w, strip, c0, c1, filter, s.turned, w.strip_plane(strip, c0), points + w.strip_offset(strip, c0));
 }
 
 int64_t multiply_tasks(const Winograd& w) {
@@ -475,9 +489,12 @@ int64_t finish_tasks(const Winograd& w, const Call& call) {
   return w.parts > 1 || (call.tile && !w.finishes_inline()) ? ceil_div(w.result_size(), kFinishSpan) : 0;
 }
 
+// Of all filters at the points.
+int64_t filter_floats(const Winograd& w) { return w.strips() * kPoints * apart(w.channels * nr); }
+
 int64_t workspace_floats(const Winograd& w) {
   if (w.pass == Pass::filter_grad) return w.parts > 1 ? w.parts * w.result_size() : 0;
-  return w.tiles_first ? kPoints * apart(w.tiles * w.padded()) : w.strip_offset(w.strips());
+  return w.tiles_first ? kPoints * apart(w.tiles * w.padded()) : filter_floats(w);
 }
 
 // Nanoseconds of the whole.
@@ -512,11 +529,11 @@ void winograd_plan(Pass pass, const Conv& g, const Call& call, Plan& plan) {
   plan.workspace = static_cast<size_t>(workspace_floats(w)) * sizeof(float);
   plan.scratch = scratch_of(w, nullptr).bytes + (call.tile ? tile_scratch(call) : 0);
   plan.state = call.tile ? tile_state_size(call) : 0;
-  if (pass == Pass::forward && !w.tiles_first) {
-    plan.kept = plan.workspace;
-    plan.keep_tasks = plan.tasks[0];
+  if (pass == Pass::forward) {
+    plan.kept = static_cast<size_t>(filter_floats(w)) * sizeof(float);
+    plan.keep_tasks = filter_tasks(w);
     plan.kept_input = 1;
-    plan.kept_layout = -1;
+    plan.kept_layout = w.tiles_first ? -2 : -1;
   }
   plan.grain = static_cast<int64_t>(cost_of(w) / static_cast<double>(multiply_tasks(w)));
 }
@@ -526,16 +543,20 @@ void winograd_run(Pass pass, const Conv& g, const Call& call, const Work& work) 
   const float *a = reinterpret_cast<const float*>(call.inputs[0].data),
               *b = reinterpret_cast<const float*>(call.inputs[1].data);
   float* result = reinterpret_cast<float*>(call.outputs[0].data);
-  float* shared = reinterpret_cast<float*>(work.kept != nullptr ? work.kept : work.workspace);
-  if (work.phase == kKeep) return prepare(w, a, b, shared, work);
+  float* shared = reinterpret_cast<float*>(work.workspace);
+  float* kept = reinterpret_cast<float*>(work.kept);
+  if (work.phase == kKeep) return prepare_filters(w, b, kept, work);
   const int phase = work.phase + (pass == Pass::filter_grad ? 1 : 0);
   Chain<float> links;
   const Chain<float>* chain = call.tile && pass != Pass::filter_grad && chain_of(call, links) ? &links : nullptr;
-  if (phase == 0) return work.kept != nullptr ? void() : prepare(w, a, b, shared, work);
+  if (phase == 0) {
+    if (w.tiles_first) return prepare_tiles(w, a, shared, work);
+    return kept != nullptr ? void() : prepare_filters(w, b, shared, work);
+  }
   if (phase == 1) {
     if (pass == Pass::filter_grad) return multiply_filter_grad(w, a, b, w.parts > 1 ? shared : result, work);
-    if (w.tiles_first) return multiply_filters(w, shared, b, result, chain, work);
-    return multiply_block(w, a, shared, result, chain, call, work);
+    if (w.tiles_first) return multiply_filters(w, shared, b, kept, result, chain, work);
+    return multiply_block(w, a, kept != nullptr ? kept : shared, result, chain, call, work);
   }
   const int64_t start = work.task * kFinishSpan, count = smaller(kFinishSpan, w.result_size() - start);
   if (w.parts > 1) sum_partials(shared, w.parts, w.result_size(), start, count, result);

@@ -306,10 +306,12 @@ class EveryThreadCount : public testing::TestWithParam<const KernelSet*> {
     std::string expected;
     for (const int threads : {1, 2, 3, 7}) {
       Interpreter interpreter(threads);
-      ASSERT_FALSE(run(interpreter, *program, storages, {3.25}));
-      const std::string bits(storages.back()->data(), storages.back()->bytes());
-      if (threads == 1) expected = bits;
-      ASSERT_TRUE(bits == expected) << threads << " threads, instruction " << spec.instructions[0].kernel;
+      for (int again = 0; again < 3; ++again) {  // at last with what kernels keep of inputs that stand still
+        ASSERT_FALSE(run(interpreter, *program, storages, {3.25}));
+        const std::string bits(storages.back()->data(), storages.back()->bytes());
+        if (expected.empty()) expected = bits;
+        ASSERT_TRUE(bits == expected) << threads << " threads, instruction " << spec.instructions[0].kernel;
+      }
     }
   }
 };

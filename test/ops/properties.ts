@@ -1,6 +1,6 @@
 /** The properties that every row of the table of ops must have, each for one drawing. */
 import { inspect } from "node:util";
-import { type DeviceName, getDevice, getThreads, grad, NablaError, scan, setDevice, setThreads, Tensor } from "nabla";
+import { type DeviceName, getDevice, getThreads, grad, NablaError, scan, setDevice, setThreads, Tensor, tensor } from "nabla";
 import { expect } from "vitest";
 import { allocate, type DType, isFloat, type TypedArray } from "../../lib/base/dtype.js";
 import { sizeOf } from "../../lib/base/shape.js";
@@ -18,7 +18,7 @@ import { type OpName, table } from "./table.js";
 export const opNames = Object.keys(table) as OpName[];
 export const rowOf = (name: OpName): Row => table[name];
 
-const callable = { ...functions, scan } as unknown as Readonly<Record<OpName, (...args: unknown[]) => Tensor>>;
+const callable = { ...functions, scan, tensor } as unknown as Readonly<Record<OpName, (...args: unknown[]) => Tensor>>;
 
 /** The op of a row on drawn arguments, made anew as often as it is asked for. */
 export class Call {

@@ -47,7 +47,7 @@ import {
 } from "./rows.js";
 
 /** Every function from tensors to tensors that users can call. */
-export type OpName = Exclude<keyof typeof ops, "setSeed" | "getRandomState" | "setRandomState"> | "scan";
+export type OpName = Exclude<keyof typeof ops, "setSeed" | "getRandomState" | "setRandomState"> | "scan" | "tensor";
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 

@@ -24,6 +24,21 @@ eachDevice("tensors", () => {
       ]);
     });
 
+    it("copies typed arrays of any size, which may change afterwards", async () => {
+      for (const size of [3, 5000]) {
+        const numbers = Float32Array.from({ length: size }, (_, i) => i);
+        const x = tensor(numbers);
+        const integers = tensor(numbers, { dtype: "i32", shape: [size, 1] });
+        numbers.fill(-1);
+        expect(await x.add(1).data()).toEqual(Float32Array.from({ length: size }, (_, i) => i + 1));
+        expect(await x.data()).toEqual(Float32Array.from({ length: size }, (_, i) => i));
+        expect(await integers.data()).toEqual(Int32Array.from({ length: size }, (_, i) => i));
+        expect(() => tensor(numbers, { shape: [size + 1] })).toThrow(/do not fill shape/);
+        x.dispose();
+        expect(() => x.dataSync()).toThrow(/disposed/);
+      }
+    });
+
     it("broadcasts and chains", async () => {
       const a = tensor([
         [1, 2, 3],
