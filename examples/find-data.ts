@@ -3,8 +3,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "nabla";
 
-/** Debian's package python3-sklearn keeps its tables here. */
-const sklearn = "/usr/lib/python3/dist-packages/sklearn/datasets/data";
+/** Where Debian's packages python3-sklearn and dataset-fashion-mnist keep theirs. */
+const installed: Readonly<Record<string, string>> = {
+  sklearn: "/usr/lib/python3/dist-packages/sklearn/datasets/data",
+  "fashion-mnist": "/usr/share/datasets/fashion-mnist",
+};
 
 /** Folders that are looked into, in order: `given`, that in NABLA_DATA, `data` and the `shared/data` beside this folder or above it. */
 function folders(given: string | undefined): string[] {
@@ -15,15 +18,15 @@ function folders(given: string | undefined): string[] {
 
 /** The folder of the data set `name`, or null: tests that need it are skipped then. */
 export function lookForData(name: string, given?: string): string | null {
-  const found = folders(given)
-    .map((folder) => join(folder, name))
-    .find((path) => existsSync(path));
-  return found ?? (name === "sklearn" && existsSync(sklearn) ? sklearn : null);
+  const places = folders(given).map((folder) => join(folder, name));
+  return [...places, installed[name] ?? []].flat().find((path) => existsSync(path)) ?? null;
 }
 
 const howToGet: Readonly<Record<string, string>> = {
   cats: "train.safetensors and test.safetensors with images u8 [n, 64, 64, 3] and labels u8 [n]",
   sklearn: "the tables of scikit-learn (sklearn/datasets/data); on Debian and Ubuntu: apt install python3-sklearn",
+  "fashion-mnist":
+    "the four IDX files of Fashion-MNIST, plain or .gz; on Debian and Ubuntu: apt install dataset-fashion-mnist, which is found by itself",
   "cifar10-subset": "CIFAR-10's binary version, or a part of it, as train.bin and test.bin",
 };
 

@@ -11,7 +11,7 @@ const sources = new URL("../examples/", import.meta.url);
 
 import("./build.mjs").then(async ({ build, stop }) => {
   if (!existsSync(new URL(`${name}.ts`, sources))) {
-    const names = readdirSync(sources).flatMap((file) => /^(?!find-data|setting|cats\.)(.*)\.ts$/.exec(file)?.[1] ?? []); // the rest is shared
+    const names = readdirSync(sources).flatMap((file) => /^(?!find-data|setting|cats\.|resnet\.)(.*)\.ts$/.exec(file)?.[1] ?? []); // the rest is shared
     stop([`there is no example ${name}; there are ${names.join(", ")}; docs/examples.md says what they show`]);
   }
   await build();

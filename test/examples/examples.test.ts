@@ -133,6 +133,20 @@ const reduced: Readonly<Record<string, Reduced>> = {
     least: 20, // 27 to 33 over three seeds; by chance 10
     pictures: ["sheet.svg"],
   },
+  "resnet-fashion": {
+    needs: "fashion-mnist",
+    args: ["--epochs", "8", "--limit", "1000", "--testLimit", "500", "--width", "4", "--seeds", "2"],
+    last: /^test accuracy, Fashion-MNIST, 2 networks together: ([\d.]+) %$/,
+    least: 68, // 74 to 77; each alone 72 to 75 over four seeds
+    pictures: ["misread.svg"],
+  },
+  "resnet-cifar": {
+    needs: "cifar10-subset",
+    args: ["--epochs", "12", "--limit", "512", "--testLimit", "300", "--seeds", "1"],
+    last: /^test accuracy, CIFAR-10 subset \(4 660 \/ 932\): [\d.]+ %; mean ([\d.]+) %$/,
+    least: 24, // 32 to 34 over three seeds; by chance 10
+    pictures: [],
+  },
   splits: {
     needs: "sklearn",
     args: ["--epochs", "2", "--limit", "4000"],
@@ -174,7 +188,7 @@ for (const [name, { needs, args = [], last, least, pictures }] of Object.entries
 }
 
 it("every example is listed in docs/examples.md", () => {
-  const shared = ["find-data", "setting", "cats"];
+  const shared = ["find-data", "setting", "cats", "resnet"];
   const all = readdirSync(examples).flatMap((file) => /^(.*)\.ts$/.exec(file)?.[1] ?? []);
   for (const name of all.filter((example) => !shared.includes(example) && example !== "lenet-mnist"))
     expect(text).toContain(`npm run example ${name}`);
