@@ -10,10 +10,11 @@
 namespace nabla {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr auto kIdle = std::chrono::seconds(5);  // until large memory that runs share goes back
 constexpr size_t kLargeMemory = size_t(64) << 20;
 constexpr double kShort = 60'000;  // estimated nanoseconds of a program that may be run where it is submitted ...
-constexpr double kAwaited = 1e6;   // ... and of one for which that thread would wait anyway
+constexpr double kAwaited = 1e6;   // ... and those that one took the last time for which that thread would wait anyway
 
 bool writes(const Buffer& b) { return b.kind == BufferKind::output || b.kind == BufferKind::state; }
 bool reads(const Buffer& b) { return b.kind == BufferKind::input || b.kind == BufferKind::state; }
@@ -181,7 +182,8 @@ bool Engine::next(std::shared_ptr<Queue>& queue, Run& run) {
 }
 
 bool Engine::run_now(Queue& queue, Run& run, bool is_awaited) {
-  if (run.program->nanoseconds() > (is_awaited ? kAwaited : kShort)) return false;
+  const Program& program = *run.program;
+  if (program.nanoseconds() > kShort && !(is_awaited && program.last_nanoseconds <= kAwaited)) return false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (is_busy_ || !ready_.empty()) return false;
@@ -208,8 +210,10 @@ void Engine::execute(Queue& queue, Run run) {
   for (size_t i = 0; i < places.size() && !failure; ++i)
     if (reads(places[i])) failure = run.storages[i]->failure;
   if (!failure && !queue.is_closed_) {
+    const auto start = Clock::now();
     failure = interpreter_.run(*run.program, run.storages, run.uniforms.data(), queue.is_closed_,
                                run.is_recorded ? &timings_ : nullptr);
+    run.program->last_nanoseconds = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
     if (failure) failure->ticket = run.ticket;
     shared_bytes_ = interpreter_.held_bytes();
   }

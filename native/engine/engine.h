@@ -44,7 +44,7 @@ class Queue : public std::enable_shared_from_this<Queue> {
   // fit, std::system_error if there is no thread to run anything.
   Ticket submit(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms);
   // The same, but a short program that nothing is before, in any queue, is run at once: it has settled on return.
-  // `is_awaited`: one of up to a millisecond too, as this thread would do nothing else meanwhile.
+  // `is_awaited`: one that took up to a millisecond the last time too, as this thread would do nothing else meanwhile.
   Ticket submit_or_run(std::shared_ptr<Program> program, std::vector<StorageRef> storages, std::vector<double> uniforms,
                        bool is_awaited = false);
 

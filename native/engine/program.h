@@ -1,7 +1,9 @@
 // A program as the engine runs it: parsed from the words that lib/runtime/encode.ts writes, validated, and planned for
 // one set of kernels. Nothing in a program that has been made can lead a kernel outside its buffers.
 #pragma once
+#include <atomic>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -96,6 +98,8 @@ class Program {
   size_t scratch_bytes() const { return scratch_bytes_; }      // most that one task needs
   // What a run takes on one thread, estimated from shapes as the kernels' plans do.
   double nanoseconds() const { return nanoseconds_; }
+  // What its last run did take.
+  std::atomic<double> last_nanoseconds{std::numeric_limits<double>::infinity()};
   // States (by place) that are written before an instruction that may fail: a failed run must put them back.
   const std::vector<int>& endangered() const { return endangered_; }
 

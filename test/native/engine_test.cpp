@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <ctime>
+#include <limits>
 #include <stdexcept>
 #include <thread>
 
@@ -197,16 +198,32 @@ TEST(Queue, DoesNotRunAtOnceWhatIsLong) {
 }
 
 TEST(Queue, RunsAtOnceWhatIsAwaited) {
-  Gate();  // nothing runs any more
   ProgramSpec p;
   p.buffers = {{kState, kF32, 1, 0}};
   const ViewSpec s = whole(0, {1});
   p.instructions = {loop(2000), binary("add", s, s, s), end()};
   const auto program = make(p);
   EXPECT_GT(program->nanoseconds(), 60'000);
+  EXPECT_EQ(program->last_nanoseconds, std::numeric_limits<double>::infinity());
   const auto queue = quiet();
-  queue->submit_or_run(program, list(storage_of(Floats(1, 1))), {}, true);
-  EXPECT_EQ(queue->settled(), 1u);
+  const StorageRef x = storage_of(Floats(1, 1));
+  const auto settles_at_once = [&](double last, bool is_awaited) {
+    Ticket ticket;
+    bool at_once;
+    {
+      Gate gate;  // the conductor does nothing meanwhile
+      program->last_nanoseconds = last;
+      ticket = queue->submit_or_run(program, list(x), {}, is_awaited);
+      at_once = queue->settled() == ticket;
+    }
+    queue->wait(ticket);
+    EXPECT_NE(program->last_nanoseconds, last);
+    return at_once;
+  };
+  EXPECT_FALSE(settles_at_once(std::numeric_limits<double>::infinity(), true));
+  EXPECT_FALSE(settles_at_once(1.1e6, true));
+  EXPECT_FALSE(settles_at_once(0.9e6, false));
+  EXPECT_TRUE(settles_at_once(0.9e6, true));
 }
 
 TEST(Queue, RunsNothingBeforeItsTurn) {
