@@ -69,15 +69,13 @@ struct Iterations {
   }
 };
 
-size_t round_up(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
 }  // namespace
 
 Interpreter::Needs Interpreter::needs_of(const Program& program) const {
-  Needs needs{program.arena_bytes(), program.workspace_bytes(), round_up(program.scratch_bytes()), 0};
+  Needs needs{program.arena_bytes(), program.workspace_bytes(), aligned(program.scratch_bytes()), 0};
   needs.scratch *= static_cast<size_t>(pool_.threads());
   for (const int place : program.endangered())
-    needs.saved += round_up(static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes()));
+    needs.saved += aligned(static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes()));
   return needs;
 }
 
@@ -101,7 +99,7 @@ void Interpreter::save_states(const Program& program, const std::vector<StorageR
   for (const int place : program.endangered()) {
     const auto bytes = static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes());
     if (bytes > 0) std::memcpy(to, storages[static_cast<size_t>(place)]->data(), bytes);
-    to += round_up(bytes);
+    to += aligned(bytes);
   }
 }
 
@@ -110,7 +108,7 @@ void Interpreter::restore_states(const Program& program, const std::vector<Stora
   for (const int place : program.endangered()) {
     const auto bytes = static_cast<size_t>(program.external()[static_cast<size_t>(place)].bytes());
     if (bytes > 0) std::memcpy(storages[static_cast<size_t>(place)]->data(), from, bytes);
-    from += round_up(bytes);
+    from += aligned(bytes);
   }
 }
 

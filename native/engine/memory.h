@@ -14,6 +14,7 @@
 namespace nabla {
 
 constexpr size_t kAlignment = 64;  // a cache line, and the widest vector register
+constexpr size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
 // Bytes of the machine, or of this process's share where a control group limits that. Requests beyond are refused: the
 // system would promise more all the same, and kill the process later.

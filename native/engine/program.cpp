@@ -39,7 +39,6 @@ constexpr int64_t kMaxElements = int64_t(1) << 40;
 constexpr int64_t kMaxStride = int64_t(1) << 40;
 constexpr int64_t kMaxCount = (int64_t(1) << 31) - 1;
 constexpr int kMaxUniforms = 4096;
-constexpr int64_t kMostSteady = 1 << 20;  // bytes of results that are kept from run to run
 
 constexpr const char* kKindNames[] = {"arena", "input", "output", "state"};
 constexpr Dtype kDtypes[] = {Dtype::f32, Dtype::f64, Dtype::i32, Dtype::u8, Dtype::boolean};
@@ -62,20 +61,6 @@ struct Range {
   }
 };
 
-int64_t aligned(int64_t bytes) {
-  constexpr auto line = static_cast<int64_t>(kAlignment);
-  return (bytes + line - 1) / line * line;
-}
-
-bool is_dense(const View& v) {
-  int64_t step = 1;
-  for (int i = v.rank - 1; i >= 0; --i) {
-    if (v.shape[i] != 1 && v.strides[i] != step) return false;
-    step *= v.shape[i];
-  }
-  return true;
-}
-
 bool same_shape(const View& a, const View& b) {
   return a.rank == b.rank && std::equal(a.shape, a.shape + a.rank, b.shape);
 }
@@ -87,6 +72,15 @@ int find_tile_op(const std::string& name) {
 }
 
 }  // namespace
+
+bool is_dense(const View& v) {
+  int64_t step = 1;
+  for (int i = v.rank - 1; i >= 0; --i) {
+    if (v.shape[i] != 1 && v.strides[i] != step) return false;
+    step *= v.shape[i];
+  }
+  return true;
+}
 
 class Parser {
  public:
@@ -110,11 +104,10 @@ class Parser {
     at_ = -1;
     if (!loops_.empty()) fail("a loop has no end");
     if (left_ != 0) fail("there are " + text(static_cast<double>(left_)) + " words too many");
-    find_endangered();
-    find_steady();
-    for (at_ = 0; at_ < instructions; ++at_)
-      if (program_.instructions_[static_cast<size_t>(at_)].band != nullptr) plan_band();
-    at_ = -1;
+    program_.find_endangered();
+    program_.find_steady();
+    for (int i = 0; i < instructions; ++i)
+      if (program_.instructions_[static_cast<size_t>(i)].band != nullptr) program_.plan_band(i);
   }
 
  private:
@@ -198,7 +191,7 @@ class Parser {
       operand_ = (is_output ? "output " : "input ") +
                  text(static_cast<double>(is_output ? k : k - static_cast<size_t>(outputs)));
       parse_view(ins.views[k], ins.places[k]);
-      if (is_output && buffer_of(ins.places[k]).kind == BufferKind::input)
+      if (is_output && program_.buffer_of(ins.places[k]).kind == BufferKind::input)
         fail(operand_ + " is an input of the program");
     }
     ins.attrs.resize(static_cast<size_t>(attrs));
@@ -251,7 +244,6 @@ class Parser {
     loops_.pop_back();
   }
 
-  const Buffer& buffer_of(const Place& place) const { return program_.buffers_[static_cast<size_t>(place.buffer)]; }
   int64_t loop_count(int depth) const {
     return program_.instructions_[static_cast<size_t>(loops_[static_cast<size_t>(depth)])].count;
   }
@@ -272,7 +264,7 @@ class Parser {
     place = Place{};
     place.buffer =
         static_cast<int>(integer("the buffer of " + operand_, 0, static_cast<int64_t>(program_.buffers_.size()) - 1));
-    const Buffer& buffer = buffer_of(place);
+    const Buffer& buffer = program_.buffer_of(place);
     const auto width = static_cast<int64_t>(size_of(buffer.dtype));
     const int64_t offset = integer("the offset of " + operand_, -kMaxElements, kMaxElements);
     v.dtype = buffer.dtype;
@@ -414,14 +406,14 @@ class Parser {
   Range bytes_of(const Instruction& ins, int k) const {
     const Place& place = ins.places[static_cast<size_t>(k)];
     const View& v = ins.views[static_cast<size_t>(k)];
-    const Buffer& b = buffer_of(place);
+    const Buffer& b = program_.buffer_of(place);
     const int64_t start = (b.kind == BufferKind::arena ? b.place : 0) + place.offset;
     return {start, start + v.size() * static_cast<int64_t>(size_of(v.dtype))};
   }
 
   bool overlap(const Instruction& ins, int i, int k) const {
     const Place &a = ins.places[static_cast<size_t>(i)], &b = ins.places[static_cast<size_t>(k)];
-    const Buffer &p = buffer_of(a), &q = buffer_of(b);
+    const Buffer &p = program_.buffer_of(a), &q = program_.buffer_of(b);
     if (p.kind == BufferKind::arena ? q.kind != BufferKind::arena : a.buffer != b.buffer) return false;
     if (!is_dense(ins.views[static_cast<size_t>(i)]) || !is_dense(ins.views[static_cast<size_t>(k)])) return false;
     if (!std::equal(a.steps, a.steps + kMaxLoops, b.steps)) return false;
@@ -433,122 +425,6 @@ class Parser {
     const Range r = bytes_of(ins, i), s = bytes_of(ins, k);
     return r.low == s.low && r.high == s.high &&
            same_shape(ins.views[static_cast<size_t>(i)], ins.views[static_cast<size_t>(k)]);
-  }
-
-  void find_steady() {
-    const auto& instructions = program_.instructions_;
-    Steady& steady = program_.steady_;
-    std::vector<int> writers(program_.buffers_.size());
-    for (const Instruction& ins : instructions)
-      for (int k = 0; k < ins.call.output_count; ++k)
-        ++writers[static_cast<size_t>(ins.places[static_cast<size_t>(k)].buffer)];
-    steady.offsets.assign(program_.buffers_.size(), -1);
-    int64_t bytes = 0;
-    for (const Instruction& ins : instructions) {
-      if (ins.kind != Instruction::Kind::call || std::string(ins.kernel->name) != "tile") break;
-      if (std::any_of(ins.steps.begin(), ins.steps.end(), [](const TileStep& s) { return s.op == TileOp::uniform; }))
-        break;
-      bool is_steady = true;
-      int64_t more = 0;
-      for (int k = 0; k < static_cast<int>(ins.places.size()); ++k) {
-        const auto b = static_cast<size_t>(ins.places[static_cast<size_t>(k)].buffer);
-        const Buffer& buffer = program_.buffers_[b];
-        if (k < ins.call.output_count) {
-          is_steady = is_steady && buffer.kind == BufferKind::arena && writers[b] == 1;
-          more += aligned(buffer.bytes());
-        } else {
-          is_steady = is_steady && (buffer.kind == BufferKind::input || steady.offsets[b] >= 0);
-        }
-      }
-      if (!is_steady || bytes + more > kMostSteady) break;
-      for (int k = 0; k < static_cast<int>(ins.places.size()); ++k) {
-        const int b = ins.places[static_cast<size_t>(k)].buffer;
-        if (k < ins.call.output_count) {
-          steady.offsets[static_cast<size_t>(b)] = bytes;
-          bytes += aligned(program_.buffers_[static_cast<size_t>(b)].bytes());
-        }
-      }
-      ++steady.end;
-    }
-    steady.stamps.assign(program_.buffers_.size(), 0);
-    steady.memory = Block(static_cast<size_t>(bytes));
-  }
-
-  // Places what the band at `at_` has to itself, lifetimes apart, and sees that no iteration writes where another does.
-  void plan_band() {
-    auto& instructions = program_.instructions_;
-    Instruction& loop = instructions[static_cast<size_t>(at_)];
-    Band& band = *loop.band;
-    struct Life {
-      int first = -1, last = -1;
-      bool is_own = true;
-    };
-    std::vector<Life> lives(program_.buffers_.size());
-    for (int i = 0; i < static_cast<int>(instructions.size()); ++i)
-      for (const Place& place : instructions[static_cast<size_t>(i)].places) {
-        Life& life = lives[static_cast<size_t>(place.buffer)];
-        if (life.first < 0) life.first = i;
-        life.last = i;
-        life.is_own = life.is_own && buffer_of(place).kind == BufferKind::arena && i > at_ && i < loop.partner;
-      }
-    band.offsets.assign(lives.size(), -1);
-    const auto end_of = [&](size_t b) { return band.offsets[b] + aligned(program_.buffers_[b].bytes()); };
-    for (size_t b = 0; b < lives.size(); ++b) {
-      if (lives[b].first < 0 || !lives[b].is_own) continue;
-      band.offsets[b] = 0;
-      for (bool moved = true; moved;) {
-        moved = false;
-        for (size_t other = 0; other < b; ++other) {
-          const bool meet = band.offsets[other] >= 0 && lives[other].first <= lives[b].last &&
-                            lives[b].first <= lives[other].last && band.offsets[b] < end_of(other) &&
-                            band.offsets[other] < end_of(b);
-          if (meet) band.offsets[b] = end_of(other), moved = true;
-        }
-      }
-      band.own = std::max(band.own, static_cast<size_t>(end_of(b)));
-    }
-    const int first = at_ + 1;
-    for (int i = first; i < loop.partner; ++i) {
-      const Instruction& ins = instructions[static_cast<size_t>(i)];
-      at_ = i;
-      if (ins.kernel->fallible) fail("it may fail, which no loop of independent iterations may");
-      band.workspace = std::max(band.workspace, ins.plan.workspace);
-      band.scratch = std::max(band.scratch, ins.plan.scratch);
-      for (int k = 0; k < ins.call.output_count; ++k) {
-        const Place& place = ins.places[static_cast<size_t>(k)];
-        const View& view = ins.views[static_cast<size_t>(k)];
-        const int64_t bytes = view.size() * static_cast<int64_t>(size_of(view.dtype));
-        if (band.offsets[static_cast<size_t>(place.buffer)] < 0 &&
-            (!is_dense(view) || (loop.count > 1 && std::abs(place.steps[0]) < bytes)))
-          fail("iterations that are independent write the same elements");
-      }
-    }
-    at_ = loop.partner;
-    band.workspace = (band.workspace + kAlignment - 1) / kAlignment * kAlignment;
-    program_.scratch_bytes_ = std::max(program_.scratch_bytes_, band.bytes());
-  }
-
-  // A state is endangered if an instruction that may fail comes after one that writes it, or in the same loop.
-  void find_endangered() {
-    int depth = 0, outermost = 0, last_failure = -1;
-    const auto& instructions = program_.instructions_;
-    for (int i = 0; i < static_cast<int>(instructions.size()); ++i) {
-      const Instruction& ins = instructions[static_cast<size_t>(i)];
-      if (ins.kind == Instruction::Kind::loop && depth++ == 0) outermost = i;
-      if (ins.kind == Instruction::Kind::end) --depth;
-      if (ins.kind == Instruction::Kind::call && ins.kernel->fallible)
-        last_failure = depth > 0 ? instructions[static_cast<size_t>(outermost)].partner : i;
-    }
-    std::vector<bool> is_endangered(program_.external_.size());
-    for (int i = 0; i <= last_failure; ++i) {
-      const Instruction& ins = instructions[static_cast<size_t>(i)];
-      for (int k = 0; k < ins.call.output_count; ++k) {
-        const Buffer& b = buffer_of(ins.places[static_cast<size_t>(k)]);
-        if (b.kind == BufferKind::state) is_endangered[static_cast<size_t>(b.place)] = true;
-      }
-    }
-    for (size_t place = 0; place < is_endangered.size(); ++place)
-      if (is_endangered[place]) program_.endangered_.push_back(static_cast<int>(place));
   }
 
   Program& program_;

@@ -92,6 +92,7 @@ class Program {
 
   const std::vector<Buffer>& buffers() const { return buffers_; }
   const std::vector<Buffer>& external() const { return external_; }  // by place
+  const Buffer& buffer_of(const Place& place) const { return buffers_[static_cast<size_t>(place.buffer)]; }
   int uniform_count() const { return uniform_count_; }
   size_t arena_bytes() const { return arena_bytes_; }
   size_t workspace_bytes() const { return workspace_bytes_; }  // most that one instruction needs
@@ -109,6 +110,13 @@ class Program {
 
  private:
   friend class Parser;
+  void find_endangered();
+  void find_steady();
+  void plan_band(int loop);
+  int64_t aligned_bytes(size_t buffer) const {
+    return static_cast<int64_t>(aligned(static_cast<size_t>(buffers_[buffer].bytes())));
+  }
+
   std::vector<Buffer> buffers_, external_;
   std::vector<Instruction> instructions_;
   std::vector<int> endangered_;
@@ -117,6 +125,9 @@ class Program {
   size_t arena_bytes_ = 0, workspace_bytes_ = 0, scratch_bytes_ = 0;
   double nanoseconds_ = 0;
 };
+
+// Whether a view's elements lie row by row without gaps.
+bool is_dense(const View& view);
 
 // Names of the tile operations in programs, in the order of TileOp, and their numbers of arguments.
 struct TileOpName {

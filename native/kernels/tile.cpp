@@ -9,138 +9,12 @@
 
 #include "convert.h"
 #include "kernels.h"
-#include "tile_ops.h"
-#include "views.h"
+#include "tile_state.h"
 
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int kNone = -1;
-constexpr int64_t kLongRow = 128;      // rows from this length on are worth cutting tiles at their ends
 constexpr int64_t kFetched = 1 << 18;  // elements from which on `tile_eval` fetches operands ahead
-
-// How an operand is brought into a register.
-enum class Access : uint8_t {
-  contiguous,  // element i of the iteration space is element i of the operand
-  scalar,      // one element for all
-  periodic,    // element i is element i mod period, period <= kTileLength: filled once for a run
-  strided,     // anything else
-};
-
-struct Step {
-  TileOp op;
-  Access access;    // of a load
-  bool copied;      // a contiguous load that is copied to its slot, because in-place outputs may overwrite it
-  bool kept;        // a result that not only the next step needs, and that in registers
-  bool stored;      // a result that is stored
-  int16_t slot;     // memory of a tile's length, or kNone
-  int16_t direct;   // store that the step may write to, or kNone
-  int16_t args[3];  // registers; for loads the operand
-  Dtype dtype;      // of a load's operand
-  Dims dims;        // of a strided or periodic load
-};
-
-// A store that is written by its step in place, while an operand that may be the same memory is still to be read.
-struct Hazard {
-  int16_t store, operand;
-};
-
-struct State {
-  int step_count, store_count, first_input, own_outputs;
-  int slot_count, hazard_count;
-  int64_t size;         // elements of the iteration space
-  bool is_large;        // an instruction of its own, whose operands are in no cache
-  bool has_rows;        // an operand that is read in place row by row
-  bool needs_no_slots;  // other than for stores that turn out to be no early ones
-  int64_t length;       // elements of a tile
-  int64_t row;          // tiles end where rows of this length do; 0: nowhere
-  int64_t together;     // tiles end where runs of this many elements do; 0: nowhere
-  int16_t stores[kMaxOperands];
-  int16_t deferred[kMaxOperands];  // stores copied after the last step: own type differs, or defined by a load
-  Hazard hazards[kMaxOperands];
-  Step steps[1];  // step_count of them
-};
-
-int64_t elements(const Tile& tile) {
-  int64_t n = 1;
-  for (int i = 0; i < tile.rank; ++i) n *= tile.shape[i];
-  return n;
-}
-
-bool defines_itself(TileOp op) { return op <= TileOp::index; }
-
-int arity_of(TileOp op) {
-  static constexpr int8_t arity[] = {
-#define X(name, arity) arity,
-      NABLA_TILE_OPS(X)
-#undef X
-  };
-  return arity[static_cast<int>(op)];
-}
-
-int64_t common_multiple(int64_t a, int64_t b) {
-  int64_t x = a, y = b;
-  while (y) {
-    const int64_t rest = x % y;
-    x = y;
-    y = rest;
-  }
-  return a / x * b;
-}
-
-const View& operand_of(const Call& call, int own_inputs, int own_outputs, int k) {
-  if (own_outputs == 0) return call.inputs[own_inputs + k];
-  return k == 0 ? call.outputs[0] : call.inputs[own_inputs + k - 1];
-}
-
-// Whether an operation can take argument k from the registers.
-bool may_hold(TileOp op, int k) { return k == 0 || (k == 1 && !has_one_form(op, arity_of(op))); }
-
-Access access_of(const Dims& dims, int64_t size) {
-  if (size <= 1) return Access::scalar;
-  bool constant = true;
-  for (int i = 0; i < dims.rank; ++i) constant = constant && dims.strides[i] == 0;
-  if (constant) return Access::scalar;
-  if (dims.rank == 1 && dims.strides[0] == 1) return Access::contiguous;
-  // Repeated along the outer dimensions: everything below them is the period.
-  if (dims.strides[0] == 0 && size / dims.shape[0] <= kTileLength / 2) return Access::periodic;
-  return Access::strided;
-}
-
-int64_t period_of(const Dims& dims) {
-  int64_t period = 1;
-  for (int i = 1; i < dims.rank; ++i) period *= dims.shape[i];
-  return period;
-}
-
-// Tile length, in whole blocks where possible: such that a slot of each period is filled once, or balanced over long
-// rows.
-void choose_length(State& state, int64_t block) {
-  int64_t together = block, longest = 0, row = 0;
-  for (int i = 0; i < state.step_count; ++i) {
-    const Step& s = state.steps[i];
-    if (s.op != TileOp::load || s.access != Access::periodic) continue;
-    const int64_t period = period_of(s.dims);
-    longest = larger(longest, period);
-    together = smaller(common_multiple(together, period), 2 * kTileLength);
-  }
-  for (int i = 0; i < state.step_count; ++i) {
-    const Step& s = state.steps[i];
-    if (s.op != TileOp::load || s.access != Access::strided) continue;
-    const int last = s.dims.rank - 1;
-    if (s.dims.strides[last] > 1 || s.dims.strides[last] < 0 || s.dims.shape[last] < kLongRow) continue;
-    if (row == 0 || s.dims.shape[last] < row) row = s.dims.shape[last];
-  }
-  // Tiles begin where all periods do, or anywhere: slots are longer than tiles then.
-  state.together = longest > 0 && together <= kTileLength ? together : 0;
-  state.length = together <= kTileLength ? kTileLength / together * together : (kTileLength - longest) / block * block;
-  state.row = longest == 0 ? row : 0;
-  state.has_rows = row > 0;
-  if (state.row > 0) {
-    const int64_t pieces = ceil_div(row, kTileLength);
-    state.length = smaller(kTileLength, round_up(ceil_div(row, pieces), block));
-  }
-}
 
 // Consecutive positions, as `index` gives them.
 template <class T>
@@ -553,72 +427,7 @@ const void* evaluate(const Call& call, const State& state, int64_t start, int64_
   return machine.result(0, static_cast<int>(count));
 }
 
-// Nanoseconds per 64-byte register, a rough measure for cutting work.
-double cost_of(TileOp op, Dtype dtype) {
-  const double wide = dtype == Dtype::f64 ? 1.5 : 1;
-  switch (op) {
-    case TileOp::load:
-    case TileOp::constant:
-    case TileOp::uniform:
-      return 0;
-    case TileOp::exp:
-    case TileOp::expm1:
-    case TileOp::log:
-    case TileOp::log1p:
-    case TileOp::sin:
-    case TileOp::cos:
-    case TileOp::tanh:
-    case TileOp::sigmoid:
-      return 16 * wide;
-    case TileOp::erf:
-      return 30 * wide;
-    case TileOp::pow:
-      return 60 * wide;
-    case TileOp::mod:
-      return 10 * wide;
-    case TileOp::index:
-      return 8;
-    case TileOp::div:
-    case TileOp::sqrt:
-      return 4 * wide;
-    default:
-      return 1;
-  }
-}
-
 }  // namespace
-
-const char* tile_check_operands(const Call& call, int own_inputs, int own_outputs) {
-  if (call.tile == nullptr) return "a tile is missing";
-  const Tile& tile = *call.tile;
-  if (!is_float(tile.dtype)) return "a tile computes in f32 or f64";
-  if (tile.step_count < 1 || tile.step_count > kMaxTileSteps) return "a tile has 1 to 256 steps";
-  if (call.input_count < own_inputs) return "the kernel's own inputs are missing";
-  const int operands = call.input_count - own_inputs + own_outputs;
-  for (int k = 0; k < operands; ++k)
-    if (!same_shape(operand_of(call, own_inputs, own_outputs, k), tile.rank, tile.shape))
-      return "a tile's operands must have the tile's shape (broadcast by strides of 0)";
-  for (int i = 0; i < tile.step_count; ++i)
-    if (tile.steps[i].op == TileOp::load && tile.steps[i].args[0] >= operands)
-      return "a tile loads an operand that does not exist";
-  return nullptr;
-}
-
-const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
-  if (const char* complaint = tile_check_operands(call, own_inputs, own_outputs)) return complaint;
-  const Tile& tile = *call.tile;
-  if (tile.store_count != call.output_count - own_outputs) return "a tile needs one output for each of its stores";
-  if (own_outputs == 0 && tile.store_count == 0) return "a tile stores nothing";
-  for (int j = own_outputs; j < call.output_count; ++j) {
-    if (!same_shape(call.outputs[j], tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
-    if (!is_contiguous(call.outputs[j])) return "a tile's outputs must be row-major contiguous";
-  }
-  return nullptr;
-}
-
-size_t tile_state_size(const Call& call) {
-  return sizeof(State) + static_cast<size_t>(call.tile->step_count) * sizeof(Step);
-}
 
 size_t tile_scratch(const Call& call) {
   const Tile& tile = *call.tile;
@@ -627,18 +436,6 @@ size_t tile_scratch(const Call& call) {
     slots += tile.steps[i].op == TileOp::load || tile.steps[i].op == TileOp::index;
   return static_cast<size_t>(tile.dtype == Dtype::f32 ? Machine<float>::bytes_of(slots, tile.step_count)
                                                       : Machine<double>::bytes_of(slots, tile.step_count));
-}
-
-double tile_cost(const Call& call) {
-  const Tile& tile = *call.tile;
-  double arithmetic = 0, bytes = 0;
-  for (int i = 0; i < tile.step_count; ++i) {
-    arithmetic += cost_of(tile.steps[i].op, tile.dtype) * static_cast<double>(size_of(tile.dtype)) / 64;
-    if (tile.steps[i].op == TileOp::load) bytes += 4;
-  }
-  for (int j = 0; j < tile.store_count; ++j) bytes += 4;
-  const double memory = bytes * 0.08;
-  return arithmetic > memory ? arithmetic : memory;
 }
 
 void tile_run(const Call& call, const void* memory, int64_t start, int64_t count, char* scratch) {
@@ -678,85 +475,6 @@ const void* tile_result(const Call& call, const void* memory, int j, int64_t cou
     return Machine<float>(call, state, scratch, false).result(j, static_cast<int>(count));
   return Machine<double>(call, state, scratch, false).result(j, static_cast<int>(count));
 }
-
-void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memory) {
-  const Tile& tile = *call.tile;
-  State& state = *static_cast<State*>(memory);
-  state.step_count = tile.step_count;
-  state.store_count = tile.store_count;
-  state.first_input = own_inputs;
-  state.own_outputs = own_outputs;
-  state.hazard_count = 0;
-  const int64_t size = state.size = elements(tile);
-
-  int last_use[kMaxTileSteps], computed = kNone;  // the last step whose result is in registers
-  for (int i = 0; i < tile.step_count; ++i) {
-    const TileStep& from = tile.steps[i];
-    Step& s = state.steps[i];
-    s = Step{};
-    s.op = from.op;
-    s.slot = s.direct = kNone;
-    last_use[i] = i;
-    if (s.op == TileOp::load) {
-      const View& v = operand_of(call, own_inputs, own_outputs, from.args[0]);
-      s.dtype = v.dtype;
-      s.dims = merged(v);
-      s.access = access_of(s.dims, size);
-      s.args[0] = static_cast<int16_t>(from.args[0]);
-    } else if (s.op == TileOp::uniform) {
-      s.args[0] = static_cast<int16_t>(from.args[0]);
-    } else if (!defines_itself(s.op)) {
-      const int arity = arity_of(s.op);
-      for (int k = 0; k < 3; ++k) s.args[k] = static_cast<int16_t>(from.args[k < arity ? k : 0]);
-      for (int k = 0; k < arity; ++k) {
-        last_use[from.args[k]] = i;
-        if (from.args[k] != computed || !may_hold(s.op, k)) state.steps[from.args[k]].kept = true;
-      }
-      computed = i;
-    }
-  }
-  choose_length(state, tile.dtype == Dtype::f32 ? kBlock<float> : kBlock<double>);
-
-  // A stored register is written straight to its output by the step that defines it; a second store of it is a copy.
-  for (int j = 0; j < tile.store_count; ++j) {
-    const int r = tile.stores[j];
-    Step& s = state.steps[r];
-    state.stores[j] = static_cast<int16_t>(r);
-    const bool direct = !defines_itself(s.op) && s.direct == kNone && call.outputs[own_outputs + j].dtype == tile.dtype;
-    state.deferred[j] = !direct;
-    if (direct) s.direct = static_cast<int16_t>(j);
-    s.stored = true;
-    if (s.op == TileOp::load && tile.store_count > 1) s.copied = true;
-    last_use[r] = tile.step_count;
-  }
-  // ... unless the output is the operand of a load that is read later.
-  for (int j = 0; j < tile.store_count; ++j) {
-    if (state.deferred[j]) continue;
-    for (int i = 0; i < tile.step_count; ++i) {
-      const Step& s = state.steps[i];
-      if (s.op != TileOp::load || last_use[i] <= state.stores[j]) continue;
-      if (state.hazard_count == kMaxOperands) {  // a chain of many in-place pairs: copy this one always
-        state.deferred[j] = true;
-        state.steps[state.stores[j]].direct = kNone;
-        break;
-      }
-      state.hazards[state.hazard_count++] = {static_cast<int16_t>(j), s.args[0]};
-    }
-  }
-
-  state.slot_count = 0;
-  state.is_large = own_outputs == 0 && size >= kPastCaches;
-  state.needs_no_slots = true;
-  for (int i = 0; i < tile.step_count; ++i) {
-    Step& s = state.steps[i];
-    const bool in_place =
-        s.access == Access::scalar || (s.access == Access::contiguous && s.dtype == tile.dtype && !s.copied);
-    const bool is_filled = s.op == TileOp::index || (s.op == TileOp::load && !in_place);
-    if (is_filled) state.needs_no_slots = false;
-    if (is_filled || (s.stored && !defines_itself(s.op))) s.slot = static_cast<int16_t>(state.slot_count++);
-  }
-}
-
 namespace {
 
 int64_t task_length(const Call& call) {
