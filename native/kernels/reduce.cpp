@@ -5,8 +5,7 @@
 // everything beyond in double. Long reductions are cut into chunks by shape alone; their partial results stand in the
 // workspace and are combined in order by a second phase.
 #include "kernels.h"
-#include "tile.h"
-#include "views.h"
+#include "reduce_pair.h"
 
 namespace nabla::NABLA_ISA {
 namespace {
@@ -282,13 +281,20 @@ void fold_units(const Call& call, const Work& work, const Cut& c) {
     }
     const int64_t block = unit % c.blocks, chunk = unit / c.blocks % c.chunks, o = unit / c.blocks / c.chunks;
     const int64_t row = chunk * c.rows, column = block * c.columns;
-    fold_chunk<Op, T>(values, results, c, o, row, smaller(c.rows, c.n - row), column,
-                      smaller(c.columns, c.inner - column), [&](int j, int64_t i, double value) {
-                        if (c.chunks == 1)
-                          y(j)[o * c.inner + column + i] = static_cast<T>(value);
-                        else
-                          partial[((j * c.outer + o) * c.chunks + chunk) * c.inner + column + i] = value;
-                      });
+    const int64_t rows = smaller(c.rows, c.n - row), columns = smaller(c.columns, c.inner - column);
+    const auto result = [&](int j, int64_t i, double value) {
+      if (c.chunks == 1)
+        y(j)[o * c.inner + column + i] = static_cast<T>(value);
+      else
+        partial[((j * c.outer + o) * c.chunks + chunk) * c.inner + column + i] = value;
+    };
+    if constexpr (Op::neutral == 0) {
+      if (Pair<T> pair; c.outer == 1 && c.inner > 1 && pair_of(call, c.inner, pair)) {
+        sum_pair(pair, c.inner, row * c.inner + column, rows, columns, result);
+        continue;
+      }
+    }
+    fold_chunk<Op, T>(values, results, c, o, row, rows, column, columns, result);
   }
 }
 

@@ -14,7 +14,8 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kFetched = 1 << 18;  // elements from which on `tile_eval` fetches operands ahead
+constexpr int64_t kFetched = 1 << 18;   // elements from which on `tile_eval` fetches operands ahead
+constexpr int64_t kResident = 1 << 13;  // elements that several tiles pass over one after the other
 
 // Consecutive positions, as `index` gives them.
 template <class T>
@@ -215,15 +216,24 @@ class Machine {
       if (!early_[j]) write(j, start, n);
   }
 
-  // Elements [start, start + count), in tiles.
+  // Elements [start, start + count), in tiles; those that differ by addresses only share their code.
   void run(int64_t start, int64_t count) {
-    const int64_t end = start + count, length = needs_no_slots() ? count : state_.length;
+    const int64_t end = start + count;
+    if (needs_no_slots()) return tile(start, count);
+    const int64_t turn = state_.turn, most = turn <= state_.length ? count : kResident;
     while (start < end) {
-      int64_t n = smaller(length, end - start);
-      if (state_.row) n = smaller(n, state_.row - start % state_.row);
-      if (state_.together) n = smaller(n, state_.length - start % state_.together);
-      tile(start, n);
-      start += n;
+      const int64_t turns = turn == 0 ? 0 : smaller(end - start, most) / turn;
+      if (turns > 1 && may_repeat_turn(start)) {
+        for (int64_t at = start, n; at < start + turn; at += n) {
+          n = length_at(at, start + turn);
+          tile(at, n, turns, turn);
+        }
+        start += turns * turn;
+      } else {
+        const int64_t n = length_at(start, end);
+        tile(start, n);
+        start += n;
+      }
     }
   }
 
@@ -247,6 +257,22 @@ class Machine {
   void run_block(int64_t i) const {
     const Vec<T> zero = Vec<T>::zero();
     code_->run(code_, i, zero, zero, zero, zero);
+  }
+  // Of the tile at `start`.
+  int64_t length_at(int64_t start, int64_t end) const {
+    int64_t n = smaller(state_.length, end - start);
+    if (state_.row) n = smaller(n, state_.row - start % state_.row);
+    if (state_.together) n = smaller(n, state_.length - start % state_.together);
+    return n;
+  }
+  bool may_repeat_turn(int64_t start) const {
+    if (state_.is_large && state_.turn % Vec<T>::lanes != 0)
+      return false;  // what is written past the caches is aligned
+    for (int64_t at = start, n; at < start + state_.turn; at += n) {
+      n = length_at(at, start + state_.turn);
+      if (!may_repeat(at, n, state_.turn)) return false;
+    }
+    return true;
   }
   bool is_early(const Step& s) const { return writes_ && s.direct != kNone && early_[s.direct]; }
 

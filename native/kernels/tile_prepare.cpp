@@ -51,9 +51,12 @@ void choose_length(State& state, int64_t block) {
   state.length = together <= kTileLength ? kTileLength / together * together : (kTileLength - longest) / block * block;
   state.row = longest == 0 ? row : 0;
   state.has_rows = row > 0;
+  state.turn = state.row;
   if (state.row > 0) {
     const int64_t pieces = ceil_div(row, kTileLength);
     state.length = smaller(kTileLength, round_up(ceil_div(row, pieces), block));
+  } else if (longest > 0 && together < 2 * kTileLength) {
+    state.turn = together <= kTileLength ? state.length : together;
   }
 }
 

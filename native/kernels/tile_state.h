@@ -43,6 +43,7 @@ struct State {
   int64_t length;       // elements of a tile
   int64_t row;          // tiles end where rows of this length do; 0: nowhere
   int64_t together;     // tiles end where runs of this many elements do; 0: nowhere
+  int64_t turn;         // elements after which everything repeats; 0: none
   int16_t stores[kMaxOperands];
   int16_t deferred[kMaxOperands];  // stores copied after the last step: own type differs, or defined by a load
   Hazard hazards[kMaxOperands];

@@ -131,6 +131,45 @@ TEST_P(ReduceTest, BroadcastOperandsAndUniforms) {
   }
 }
 
+// Σ g and Σ g·(x − m) of columns, in either order of the factors.
+template <class T>
+void pairs(const Kernel& reduce) {
+  for (const int64_t inner : {2, 3, 17, 31, 33, 64, 65, 96, 144, 511, 512, 513, 576, 1280, 4099})
+    for (const int64_t n : {int64_t(1), int64_t(7), 1 + 20000 / inner, 1 + 300000 / inner}) {
+      SCOPED_TRACE(testing::Message() << n << " rows of " << inner);
+      const Shape s = {n, inner};
+      Random random(static_cast<uint64_t>(inner * n));
+      Array<T> g(s, random.values<T>(n * inner)), x(s, random.values<T>(n * inner, 2, 4));
+      Array<T> mean({inner}, random.values<T>(inner, 2, 4)), sums({inner}), products({inner});
+      TileBuilder t(dtype_of<T>, s);
+      const int from = t.load(0), distance = t.op(TileOp::sub, from, t.load(1)), factor = t.load(2);
+      t.store(factor);
+      t.store(n % 2 ? t.op(TileOp::mul, factor, distance) : t.op(TileOp::mul, distance, factor));
+      const Ask ask = {{sums.view(), products.view()},
+                       {x.view(), mean.strided(s, {0, 1}), g.view()},
+                       {0, 1, double(n), double(inner)},
+                       t.tile()};
+      ASSERT_EQ(run(reduce, ask).complaint, "");
+      EXPECT_TRUE(sums.memory.intact() && products.memory.intact());
+      const std::vector<T> forwards[] = {sums.values(), products.values()};
+      run(reduce, ask, true);
+      ASSERT_TRUE(sums.values() == forwards[0] && products.values() == forwards[1]) << "order of tasks matters";
+      for (int64_t c = 0; c < inner; ++c) {
+        long double want[2] = {0, 0}, terms[2] = {0, 0};
+        for (int64_t r = 0; r < n; ++r) {
+          const long double v = g[r * inner + c], product = v * (static_cast<long double>(x[r * inner + c]) - mean[c]);
+          want[0] += v, want[1] += product;
+          terms[0] += std::fabs(v), terms[1] += std::fabs(v) * 4;
+        }
+        const double unit = std::numeric_limits<T>::epsilon();
+        ASSERT_NEAR(sums[c], want[0], 3 * unit * terms[0] + 1e-300) << c;
+        ASSERT_NEAR(products[c], want[1], 3 * unit * terms[1] + 1e-300) << c;
+      }
+    }
+}
+TEST_P(ReduceTest, PairsF32) { pairs<float>(kernel("reduce")); }
+TEST_P(ReduceTest, PairsF64) { pairs<double>(kernel("reduce")); }
+
 TEST_P(ReduceTest, Complaints) {
   Array<float> x({12}), y({3}), z({4});
   TileBuilder t(Dtype::f32, {12});

@@ -423,6 +423,27 @@ TEST_P(TileTest, LargeOutputs) {
   }
 }
 
+// Rows that meet the same operands again and again, also where results are written past the caches.
+TEST_P(TileTest, Rows) {
+  for (const int64_t width : {130, 320, 576, 1000, 1024, 1280})
+    for (const int64_t size : {3 * width, int64_t(200'000), (int64_t(4) << 20) + 5000}) {
+      if (size > 1 << 20 && width % 1000 > 24) continue;
+      SCOPED_TRACE(testing::Message() << size << " in rows of " << width);
+      const Shape s = {size / width, width};
+      Random random(static_cast<uint64_t>(width));
+      Array<float> x(s, random.values<float>(product(s))), y(s);
+      Array<float> scale({width}, random.values<float>(width)), shift({width}, random.values<float>(width));
+      TileBuilder t(Dtype::f32, s);
+      t.store(t.op(TileOp::add, t.op(TileOp::mul, t.load(0), t.load(1)), t.load(2)));
+      const std::vector<View> operands = {x.view(), scale.strided(s, {0, 1}), shift.strided(s, {0, 1})};
+      ASSERT_EQ(run(kernel("tile"), {{y.view()}, operands, {}, t.tile()}, width % 3 == 0).complaint, "");
+      EXPECT_TRUE(y.memory.intact());
+      int64_t wrong = 0;
+      for (int64_t i = 0; i < y.size(); ++i) wrong += y[i] != x[i] * scale[i % width] + shift[i % width];
+      EXPECT_EQ(wrong, 0);
+    }
+}
+
 template <class T>
 void conversions(const Kernel& kernel) {
   const std::vector<T> x = {0,
