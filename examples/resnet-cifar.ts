@@ -1,6 +1,6 @@
 /**
- * The paper's residual network for small photos, of eight layers, learns the CIFAR-10 subset (4 660 / 932), mirrored and moved anew in each epoch,
- * from three seeds; resnet.py trains the same networks in PyTorch. Weights stay in runs/resnet-cifar.
+ * The paper's residual network for small photos, of eight layers, learns the CIFAR-10 subset (4 660 / 932), mirrored and moved anew in each
+ * epoch, from three seeds; resnet.py trains the same networks in PyTorch. Weights stay in runs/resnet-cifar.
  *
  * Network: He, Zhang, Ren, Sun 2016, section 4.2, with n = 1.
  */

@@ -1,8 +1,8 @@
 /**
- * Three residual networks learn the 60 000 pictures of Fashion-MNIST, mirrored and moved anew in each epoch. Then the test pictures are put to
- * each alone, to each with the mirrored picture, with ten crops, and to all three together. resnet.py trains the same networks in PyTorch.
- * The recipe was chosen with `--holdOut 5000`: that many pictures are kept from training and measured instead of the test pictures. Weights
- * stay in runs/resnet-fashion; with them there, nothing is trained again.
+ * Three residual networks learn the 60 000 pictures of Fashion-MNIST, mirrored and moved anew in each epoch. Then the test pictures are
+ * put to each alone, to each with the mirrored picture, with ten crops, and to all three together. resnet.py trains the same in PyTorch.
+ * The recipe was chosen with `--holdOut 5000`: that many pictures are kept from training and measured instead of the test pictures.
+ * Weights stay in runs/resnet-fashion; with them there, nothing is trained again.
  *
  * Network: He, Zhang, Ren, Sun 2016, with three blocks of two convolutions.
  */

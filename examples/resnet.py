@@ -128,7 +128,8 @@ for seed in options.seeds:
             schedule.step()
             losses += loss.item() * len(of)
             right += (logits.argmax(1) == y[of]).sum().item()
-        print(f"seed {seed} epoch {epoch + 1}/{epochs}  loss {losses / n:.4f}  accuracy {right / n:.4f}  {time.time() - began:.1f} s", flush=True)
+        seconds = time.time() - began
+        print(f"seed {seed} epoch {epoch + 1}/{epochs}  loss {losses / n:.4f}  accuracy {right / n:.4f}  {seconds:.1f} s", flush=True)
     model.eval()
     with torch.no_grad():
         predicted = torch.cat([model(part).argmax(1) for part in test_x.split(256)])

@@ -1,4 +1,4 @@
-/** The recipe of resnet-fashion and resnet-cifar, the same as resnet.py's: SGD with Nesterov's momentum through one cycle of rates (Smith & Topin 2018). */
+/** What resnet-fashion and resnet-cifar share, and resnet.py does too: SGD with Nesterov's momentum through one cycle of rates. */
 import { existsSync } from "node:fs";
 import { type Dataset, fit, type LabeledBatch, losses, metrics, type nn, optim, progress, setSeed } from "nabla";
 import { augment, mirror, randomCrop } from "nabla/augment";
