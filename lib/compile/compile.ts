@@ -1,9 +1,10 @@
-/** From a graph to a program: capture → partition → schedule → emit → cut bands → share memory. */
+/** From a graph to a program: capture → partition → schedule → emit → cut bands → recompute → share memory. */
 import type { Graph } from "../graph/signature.js";
 import type { Program } from "../runtime/program.js";
 import { cutBands } from "./bands.js";
 import { Assembly, Emitter, type Place } from "./emit.js";
 import { compact, planMemory, reuseInPlace } from "./memory.js";
+import { recompute } from "./recompute.js";
 import { capture } from "./value.js";
 
 export interface Compiled {
@@ -20,18 +21,22 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** Intermediate values share memory, and bands of images a core's cache. Default true. */
   readonly share?: boolean;
+  /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 256 MB. */
+  readonly plenty?: number;
 }
 
+const plentyOfBytes = 256 * 1024 * 1024;
+
 /** Compiles a graph whose nodes' positions are those of its own walk. */
-export function compileGraph(graph: Graph, { fuse = true, share = true }: CompileOptions = {}): Compiled {
+export function compileGraph(graph: Graph, { fuse = true, share = true, plenty = plentyOfBytes }: CompileOptions = {}): Compiled {
   const assembly = new Assembly(fuse);
   new Emitter(assembly, capture(graph)).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
   // A program without convolutions need not load what cuts bands.
   const isBanded = share && inPlace.some(({ kernel }) => kernel === "conv2d");
   const banded = isBanded ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
-  const { buffers: kept, instructions } = compact(banded.buffers, banded.instructions);
-  const { buffers, arenaBytes } = planMemory(kept, instructions, share);
+  const whole = planMemory(compact(banded), share);
+  const planned = share && whole.arenaBytes > plenty ? planMemory(compact(recompute(banded, plenty / 256)), share) : whole;
   const { places, uniforms } = assembly;
-  return { program: { buffers, instructions, uniformCount: uniforms.length, arenaBytes }, places, uniforms };
+  return { program: { ...planned, uniformCount: uniforms.length }, places, uniforms };
 }

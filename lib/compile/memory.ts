@@ -4,6 +4,12 @@ import type { BufferSpec, Instruction, View } from "../runtime/program.js";
 
 const alignment = 64;
 
+/** A program on its way: its instructions and the buffers that they read and write. */
+export interface Body {
+  readonly buffers: readonly BufferSpec[];
+  readonly instructions: readonly Instruction[];
+}
+
 /** First and last instruction that touches each buffer, widened to whole loops where a value lives across iterations. */
 interface Life {
   first: number;
@@ -80,11 +86,7 @@ export function reuseInPlace(buffers: readonly BufferSpec[], instructions: reado
  * Offsets in the arena such that no two buffers that live at the same time overlap: largest first, lowest gap that fits. Unless
  * they may `share`, no two buffers overlap at all.
  */
-export function planMemory(
-  buffers: readonly BufferSpec[],
-  instructions: readonly Instruction[],
-  share: boolean,
-): { buffers: BufferSpec[]; arenaBytes: number } {
+export function planMemory({ buffers, instructions }: Body, share: boolean): Body & { readonly arenaBytes: number } {
   const lives = lifetimes(buffers, instructions);
   const bytes = buffers.map(({ size, dtype }) => Math.ceil((size * bytesPerElement[dtype]) / alignment) * alignment);
   const order = buffers
@@ -106,14 +108,11 @@ export function planMemory(
     placed.push(b);
     arenaBytes = Math.max(arenaBytes, at + bytes[b]);
   }
-  return { buffers: buffers.map((spec, i) => (spec.kind === "arena" ? { ...spec, place: place[i] } : spec)), arenaBytes };
+  return { buffers: buffers.map((spec, i) => (spec.kind === "arena" ? { ...spec, place: place[i] } : spec)), instructions, arenaBytes };
 }
 
 /** Drops buffers that no instruction touches any more and numbers the rest anew. */
-export function compact(
-  buffers: readonly BufferSpec[],
-  instructions: readonly Instruction[],
-): { buffers: BufferSpec[]; instructions: Instruction[] } {
+export function compact({ buffers, instructions }: Body): Body {
   const used = new Set(instructions.flatMap(({ outputs, inputs }) => [...outputs, ...inputs].map(({ buffer }) => buffer)));
   const number = new Map<number, number>();
   const kept = buffers.filter((spec, i) => {

@@ -1,6 +1,8 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
 import { compile, gradients, losses, nn, optim, randn, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
+import { compileGraph } from "../../lib/compile/compile.js";
+import { graphOf } from "../../lib/graph/signature.js";
 import { eachDevice } from "../devices.js";
 
 /** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
@@ -141,5 +143,35 @@ describe("memory is shared", () => {
     });
     await chain(randn([64, 64]), randn([64, 64]));
     expect(arenaBytes(chain.programs()[0])).toBe(64 * 64 * 4 + 64 * 4);
+  });
+
+  const layers = () => [nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.batchNorm(8), nn.relu()];
+  const network = () => nn.sequential(...Array.from({ length: 6 }, layers).flat());
+
+  it("by layers that learn: what a filter's gradient needs leaves with its update", async () => {
+    const model = network();
+    const optimizer = optim.sgd(model.parameters(), { lr: 0.1, momentum: 0.9 });
+    const step = compile((x: Tensor) => optimizer.minimize(model.forward(x).square().mean()));
+    await step(randn([4, 16, 16, 8]));
+    const [program] = step.programs();
+    expect(program.indexOf("conv2d_filter_grad")).toBeLessThan(
+      program.indexOf("conv2d_input_grad", program.indexOf("conv2d_input_grad") + 1),
+    );
+    const kept = 2 * 6; // what each layer's convolution and activation give
+    expect(arenaBytes(program)).toBeLessThan((kept + 2) * 4 * 16 * 16 * 8 * 4);
+  });
+
+  it("by what is computed again rather than kept, where there is plenty", () => {
+    const model = network();
+    const loss = model
+      .forward(randn([4, 16, 16, 8]))
+      .square()
+      .mean();
+    const graph = graphOf([loss, ...gradients(loss, model.parameters())], []);
+    const [plain, lean] = [Number.POSITIVE_INFINITY, 100_000].map((plenty) => compileGraph(graph, { plenty }).program);
+    expect(lean.arenaBytes).toBeLessThan(0.8 * plain.arenaBytes);
+    const count = ({ instructions }: typeof lean, name: string) => instructions.filter(({ kernel }) => kernel === name).length;
+    expect(count(lean, "tile")).toBeGreaterThanOrEqual(count(plain, "tile") + 4);
+    expect(lean.instructions.filter(({ kernel }) => kernel !== "tile")).toHaveLength(plain.instructions.length - count(plain, "tile"));
   });
 });

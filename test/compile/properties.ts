@@ -59,6 +59,7 @@ const ways: Readonly<Record<string, (outputs: readonly Tensor[], updates: readon
   "without shared memory": (outputs, updates) => run(outputs, updates, { share: false }),
   poisoned: (outputs, updates) => run(outputs, updates, {}, poisoned),
   "unfused and poisoned": (outputs, updates) => run(outputs, updates, { fuse: false }, poisoned),
+  "recomputed and poisoned": (outputs, updates) => run(outputs, updates, { fuse: false, plenty: 0 }, poisoned),
 };
 
 const leavesOf = (seed: number, dtype: FloatDType): Tensor[] => [1, 2, 3].map((i) => randn([5, 5], { seed: 1000 * seed + i, dtype }));
