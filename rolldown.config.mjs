@@ -21,6 +21,7 @@ const published = [...Object.values(exports).map((entry) => entry.default), ...O
 const late = [
   "compile/bands",
   "compile/print",
+  "compile/recompute",
   "dashboard/index",
   "data/cifar",
   "data/collate",
