@@ -184,7 +184,8 @@ Winograd winograd_of(Pass pass, const Conv& g) {
   if (pass == Pass::filter_grad) {
     w.block = smaller(w.tiles, 32);
     const int64_t tasks = ceil_div(w.channels, kGroup) * ceil_div(w.filters, kGroup);
-    w.parts = larger(1, smaller(w.blocks(), kTasks / larger(1, tasks)));
+    const int64_t most = larger(1, smaller(w.blocks(), kTasks / larger(1, tasks)));
+    w.parts = ceil_div(w.blocks(), ceil_div(w.blocks(), most));  // none is empty: each begins its sums with a block
     return w;
   }
   w.tiles_first = w.tiles < w.filters;  // what has fewer points

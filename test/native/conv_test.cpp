@@ -131,7 +131,8 @@ TEST_P(ConvTest, KnownGeometries) {
 }
 
 // Windows of 3 × 3 at stride 1: channels and filters that fill registers and do not, pads of every size, images of less
-// than a tile and of tiles that reach beyond, more tiles than filters and fewer.
+// than a tile and of tiles that reach beyond, more tiles than filters and fewer, blocks that the sum's parts do not
+// divide.
 TEST_P(ConvTest, Winograd) {
   const Geometry cases[] = {
       {1, 12, 12, 64, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 13, 10, 35, 71, 3, 3, 1, 1, 1, 1, 1, 1, 1},
@@ -139,7 +140,7 @@ TEST_P(ConvTest, Winograd) {
       {1, 10, 10, 32, 48, 3, 3, 1, 1, 3, 4, 1, 1, 1}, {2, 9, 9, 48, 32, 3, 3, 1, 1, 0, 0, 1, 1, 1, 2},
       {5, 4, 4, 130, 140, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {40, 4, 4, 36, 160, 3, 3, 1, 1, 1, 1, 1, 1, 1},
       {3, 3, 3, 64, 100, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {1, 40, 36, 33, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1},
-      {1, 7, 7, 256, 130, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+      {1, 7, 7, 256, 130, 3, 3, 1, 1, 1, 1, 1, 1, 1}, {2, 66, 64, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
   };
   for (Geometry g : cases) {
     all_passes<float>([&](const char* name) -> const Kernel& { return kernel(name); }, g);
