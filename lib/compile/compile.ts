@@ -36,7 +36,7 @@ export function compileGraph(graph: Graph, { fuse = true, share = true, plenty =
   const isBanded = share && inPlace.some(({ kernel }) => kernel === "conv2d");
   const banded = isBanded ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
   const whole = planMemory(compact(banded), share);
-  const planned = share && whole.arenaBytes > plenty ? planMemory(compact(recompute(banded, plenty / 256)), share) : whole;
+  const lean = share && whole.arenaBytes > plenty ? planMemory(compact(recompute(banded, plenty / 256)), share) : whole;
   const { places, uniforms } = assembly;
-  return { program: { ...planned, uniformCount: uniforms.length }, places, uniforms };
+  return { program: { ...(lean.arenaBytes < whole.arenaBytes ? lean : whole), uniformCount: uniforms.length }, places, uniforms };
 }
