@@ -176,7 +176,7 @@ inline Outcome run(const Kernel& kernel, const Ask& ask, bool backwards = false)
   const Call call = call_of(ask);
   for (int phase = 0; phase < plan.phases; ++phase) {
     for (int64_t i = 0; i < plan.tasks[phase]; ++i) {
-      std::memset(scratch.data(), 0xA5, scratch.bytes());
+      std::memset(scratch.data(), 0xFF, scratch.bytes());  // NaN, whatever float it is read as
       const int64_t task = backwards ? plan.tasks[phase] - 1 - i : i;
       kernel.run(call, {phase, task, workspace.data(), scratch.data(), state.data(), &report, nullptr});
     }
