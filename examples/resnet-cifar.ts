@@ -17,9 +17,7 @@ const {
   seeds,
   data: folder,
   file,
-} = setting("resnet-cifar", {
-  ...{ epochs: 30, limit: 4660, testLimit: 932, seeds: 3 },
-});
+} = setting("resnet-cifar", { epochs: 30, limit: 4660, testLimit: 932, seeds: 3 });
 const { train, test } = await datasets.cifar10(findData("cifar10-subset", folder));
 const learnt = train.take(limit);
 

@@ -22,9 +22,7 @@ const {
   data: folder,
   file,
   draw,
-} = setting("resnet-fashion", {
-  ...{ epochs: 14, limit: 60_000, testLimit: 10_000, holdOut: 0, seeds: 3, width: 16 },
-});
+} = setting("resnet-fashion", { epochs: 14, limit: 60_000, testLimit: 10_000, holdOut: 0, seeds: 3, width: 16 });
 const [side, pad] = [28, 1];
 const names = ["T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"];
 

@@ -15,7 +15,7 @@ export type Attrs = Readonly<Record<string, unknown>>;
 export const noAttrs: Attrs = Object.freeze({});
 export const noInputs: readonly Tensor[] = Object.freeze([]);
 
-/** Where the elements of a source are: in JavaScript's memory until a device needs them, then in a storage. */
+/** Where the elements of a source are: in JavaScript's memory, unless they are many, until a device needs them; then in a storage. */
 export interface Elements {
   host: TypedArray | null;
   storage: Storage | null;

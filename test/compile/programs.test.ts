@@ -3,7 +3,10 @@ import { compile, gradients, losses, nn, optim, randn, type Tensor, tensor, vari
 import { describe, expect, it } from "vitest";
 import { compileGraph } from "../../lib/compile/compile.js";
 import { graphOf } from "../../lib/graph/signature.js";
+import { materialize } from "../../lib/tensor/evaluate.js";
 import { eachDevice } from "../devices.js";
+import { poisoned } from "./poison.js";
+import { run } from "./properties.js";
 
 /** The kernels of a function's only program, in order, each with the ops of its tile: `gemm[add maximum]`. */
 async function kernelsOf<A extends Tensor[]>(fn: (...args: A) => unknown, ...args: A): Promise<string[]> {
@@ -167,11 +170,13 @@ describe("memory is shared", () => {
       .forward(randn([4, 16, 16, 8]))
       .square()
       .mean();
-    const graph = graphOf([loss, ...gradients(loss, model.parameters())], []);
-    const [plain, lean] = [Number.POSITIVE_INFINITY, 100_000].map((plenty) => compileGraph(graph, { plenty }).program);
+    const outputs = [loss, ...gradients(loss, model.parameters())];
+    materialize(model.parameters());
+    const [plain, lean] = [Number.POSITIVE_INFINITY, 100_000].map((plenty) => compileGraph(graphOf(outputs, []), { plenty }).program);
     expect(lean.arenaBytes).toBeLessThan(0.8 * plain.arenaBytes);
     const count = ({ instructions }: typeof lean, name: string) => instructions.filter(({ kernel }) => kernel === name).length;
     expect(count(lean, "tile")).toBeGreaterThanOrEqual(count(plain, "tile") + 4);
     expect(lean.instructions.filter(({ kernel }) => kernel !== "tile")).toHaveLength(plain.instructions.length - count(plain, "tile"));
+    expect(run(outputs, [], { plenty: 100_000 }, poisoned)).toEqual(run(outputs, [], { plenty: Number.POSITIVE_INFINITY }));
   });
 });
