@@ -165,17 +165,19 @@ describe("memory is shared", () => {
   });
 
   it("by what is computed again rather than kept, where there is plenty", () => {
-    const model = network();
-    const loss = model
-      .forward(randn([4, 16, 16, 8]))
+    const blocks = Array.from({ length: 6 }, () => nn.sequential(nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.batchNorm(8)));
+    const parameters = blocks.flatMap((block) => block.parameters());
+    // Every second block can be computed again, as it needs the one before.
+    const loss = blocks
+      .reduce((x, block) => block.forward(x).add(x).relu(), randn([4, 16, 16, 8]))
       .square()
       .mean();
-    const outputs = [loss, ...gradients(loss, model.parameters())];
-    materialize(model.parameters());
+    const outputs = [loss, ...gradients(loss, parameters)];
+    materialize(parameters);
     const [plain, lean] = [Number.POSITIVE_INFINITY, 100_000].map((plenty) => compileGraph(graphOf(outputs, []), { plenty }).program);
-    expect(lean.arenaBytes).toBeLessThan(0.8 * plain.arenaBytes);
+    expect(lean.arenaBytes).toBeLessThan(0.9 * plain.arenaBytes);
     const count = ({ instructions }: typeof lean, name: string) => instructions.filter(({ kernel }) => kernel === name).length;
-    expect(count(lean, "tile")).toBeGreaterThanOrEqual(count(plain, "tile") + 4);
+    expect(count(lean, "tile")).toBeGreaterThanOrEqual(count(plain, "tile") + 2);
     expect(lean.instructions.filter(({ kernel }) => kernel !== "tile")).toHaveLength(plain.instructions.length - count(plain, "tile"));
     expect(run(outputs, [], { plenty: 100_000 }, poisoned)).toEqual(run(outputs, [], { plenty: Number.POSITIVE_INFINITY }));
   });
