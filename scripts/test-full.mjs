@@ -67,7 +67,9 @@ const stages = {
   "trainings killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/train/resume.test.ts"]] },
   "a search on MNIST, killed and resumed": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/tune"]] },
   "wrong labels among all of MNIST": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/diagnose"]] },
-  "every architecture beside torchvision": { commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "test/models"]] },
+  "every architecture beside torchvision": {
+    commands: () => [[{ NABLA_LONG: "1" }, "npx", "vitest", "run", "--testTimeout", "600000", "test/models"]],
+  },
   "npx nabla bench": {
     commands: () => [
       ["npm", "run", "build"],

@@ -50,30 +50,36 @@ async function named(name) {
  * @param {Workload} workload
  * @returns {import("./serve.mjs").Training}
  */
-function prepareTraining({ compile, losses, optim, randn, tensor }, model, { input, loss, outputs, optimizer }) {
+function prepareTraining({ compile, losses, nn, optim, randn, tensor }, model, { input, loss, outputs, optimizer }) {
   const { kind, ...options } = /** @type {import("../workloads.mjs").Optimizer} */ (optimizer);
   const [batch] = input;
   const x = randn(input, { seed: 0 });
   const y = loss === "crossEntropy" ? tensor(labels(batch, outputs)) : randn([batch, outputs], { seed: 1 });
   const updates = optim[kind](model.parameters(), options);
+  const costOf = (/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => losses[loss](model.forward(inputs), targets);
   const step = compile((/** @type {Tensor} */ inputs, /** @type {Tensor} */ targets) => {
-    const cost = losses[loss](model.forward(inputs), targets);
+    const cost = costOf(inputs, targets);
     updates.minimize(cost);
     return cost;
   });
-  /** @type {Tensor} */
-  let last;
+  const check = compile(costOf);
   return {
     parameters: countOf(model),
     async run(steps) {
       const pending = [];
       for (let i = 0; i < steps; i++) {
         pending.push(step(x, y));
-        if (pending.length > ahead) last = /** @type {Tensor} */ (await pending.shift());
+        if (pending.length > ahead) await pending.shift();
       }
-      for (const result of pending) last = await result;
+      for (const result of pending) await result;
     },
-    loss: () => last.item(),
+    async loss() {
+      const drops = [...model.namedModules().values()].filter((part) => part instanceof nn.Dropout);
+      for (const part of drops) part.eval();
+      const cost = await (await check(x, y)).item();
+      for (const part of drops) part.train();
+      return cost;
+    },
     async plan() {
       const { profile } = /** @type {typeof import("../../lib/profile/index.js")} */ (
         await import(new URL("../../dist/profile/index.js", import.meta.url).href)

@@ -86,9 +86,18 @@ class Training:
     def run(self, steps):
         for _ in range(steps):
             self.optimizer.zero_grad(set_to_none=True)
-            self.last = self.criterion(self.model(self.x), self.y)
-            self.last.backward()
+            self.criterion(self.model(self.x), self.y).backward()
             self.optimizer.step()
+
+    def loss(self):
+        drops = [part for part in self.model.modules() if type(part).__name__ in ["Dropout", "StochasticDepth"]]
+        for part in drops:
+            part.eval()
+        with torch.no_grad():
+            cost = self.criterion(self.model(self.x), self.y).item()
+        for part in drops:
+            part.train()
+        return cost
 
     def parameters(self):
         return sum(p.numel() for p in self.model.parameters())
@@ -210,20 +219,16 @@ for line in sys.stdin:
             training = Kernel(workload)
             training.run(1)
             reply()
-        elif "optimizer" not in workload:
-            training = Prediction(workload)
+        else:
+            training = Training(workload) if "optimizer" in workload else Prediction(workload)
             training.run(1)
             reply(parameters=training.parameters())
-        else:
-            training = Training(workload)
-            training.run(1)
-            reply(parameters=training.parameters(), loss=training.last.item())
     elif name == "run":
         wall, cpu = time.perf_counter(), time.thread_time()
         training.run(command["steps"])
         reply(ms=1e3 * (time.perf_counter() - wall), cpuMs=1e3 * (time.thread_time() - cpu), steps=command["steps"])
     elif name == "loss":
-        reply(loss=training.last.item())
+        reply(loss=training.loss())
     elif name == "express":
         one = torch.ones(4, 8, requires_grad=True)
         h = one

@@ -13,7 +13,7 @@ import { createInterface } from "node:readline";
  * @property {number} [parameters] how many numbers the model learns
  * @property {(steps: number) => Promise<number | void> | number | void} run does whole steps, ended when it returns; gives their
  *   number if it is another one
- * @property {() => Promise<number> | number} [loss] the loss of the last step
+ * @property {() => Promise<number> | number} [loss] the loss so far, without what is left out at random
  * @property {() => Promise<import("../harness/plan.mjs").MemoryPlan>} [plan] how the intermediate values of a step share memory
  */
 
@@ -47,7 +47,7 @@ export async function serve(contender) {
     async prepare({ workload }) {
       training = await contender.prepare(library, workload);
       await training.run(1);
-      return { parameters: training.parameters, loss: await training.loss?.() };
+      return { parameters: training.parameters };
     },
     async run({ steps }) {
       const [wall, cpu] = [performance.now(), threadMilliseconds()];

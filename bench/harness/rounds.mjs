@@ -31,20 +31,25 @@ export class Runner {
   }
 
   /**
-   * Builds the model or the kernel and warms up, for some steps and for some time, as compilers of JavaScript need both; throws
-   * if this contender cannot do the workload, or builds another model.
+   * Builds the model or the kernel, takes a step and warms up, for some time and, as compilers of JavaScript need both, some steps, unless the
+   * first of them take that time; throws if this contender cannot do the workload, or builds another model.
    * @param {Workload | Kernel} workload
    * @param {number} seconds
    */
   async prepare(workload, seconds) {
     await this.#process.started();
-    const { parameters, loss } = await this.#process.ask("prepare", { workload });
+    const { parameters } = await this.#process.ask("prepare", { workload });
     if ("parameters" in workload && parameters !== workload.parameters)
       throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
-    this.#firstLoss = loss;
-    const { ms, steps } = await this.#process.ask("run", { steps: warmUpSteps });
-    this.stepMs = ms / steps;
-    const left = seconds - ms / 1000;
+    if ("optimizer" in workload) this.#firstLoss = (await this.#process.ask("loss")).loss;
+    let [spent, done] = [0, 0];
+    while (done < warmUpSteps && spent < 1000 * seconds) {
+      const { ms, steps } = await this.#process.ask("run", { steps: 1 });
+      spent += ms;
+      done += steps;
+    }
+    this.stepMs = spent / done;
+    const left = seconds - spent / 1000;
     if (left > 0) await this.#run(left);
   }
 

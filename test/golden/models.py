@@ -26,9 +26,8 @@ INPUT, COTANGENT, DIRECTION = 1_000_000, 2_000_000, 3_000_000
 # nabla's name → torchvision's name, edge of the images, images, factor on the variance of weights, options of both.
 MODELS = {
     "alexnet": ("alexnet", 96, 2, 2, {}),
-    # The other VGGs only repeat layers; papers.test.ts counts their parameters.
-    **{f"vgg{depth}": (f"vgg{depth}", 48, 2, 2, {}) for depth in [11, 13, 16]},
-    "vgg11 batchNorm": ("vgg11_bn", 48, 3, 2, {}),
+    **{f"vgg{depth}": (f"vgg{depth}", 48, 2, 2, {}) for depth in [11, 13, 16, 19]},
+    **{f"vgg{depth} batchNorm": (f"vgg{depth}_bn", 48, 3, 2, {}) for depth in [11, 13, 16, 19]},
     **{f"resnet{depth}": (f"resnet{depth}", 64, 4, 1, {}) for depth in [18, 34, 50, 101, 152]},
     "googlenet": ("googlenet", 96, 3, 2, {"init_weights": True}),
     "inceptionV3": ("inception_v3", 299, 3, 2, {"init_weights": True}),
