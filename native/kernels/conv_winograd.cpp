@@ -26,7 +26,8 @@ using Register = Vec<float>;
 
 constexpr int64_t kResident = 160 << 10;  // floats of a block's points that stay in L2
 constexpr int64_t kGroup = 64;            // filters, or channels, whose sums are worked on at once
-constexpr int64_t kBlockTiles = 128;      // that pass by a strip of filters at once
+constexpr int64_t kBlockTiles = 128;      // that pass by a strip of filters, or are summed up, at once
+constexpr int64_t kFewestTiles = 32;      // of a part of such a sum
 constexpr int64_t kTasks = 16;            // cut until there are so many
 constexpr int64_t kAhead = 16;            // channels whose filters are fetched before their turn
 constexpr int64_t kFinishSpan = 8192;     // elements that a finishing task takes
@@ -182,9 +183,10 @@ Winograd winograd_of(Pass pass, const Conv& g) {
   w.tiles = w.n * w.image_tiles;
   w.parts = 1;
   if (pass == Pass::filter_grad) {
-    w.block = smaller(w.tiles, 32);
     const int64_t tasks = ceil_div(w.channels, kGroup) * ceil_div(w.filters, kGroup);
-    const int64_t most = larger(1, smaller(w.blocks(), kTasks / larger(1, tasks)));
+    const int64_t most = larger(1, smaller(ceil_div(w.tiles, kFewestTiles), kTasks / larger(1, tasks)));
+    const int64_t each = ceil_div(w.tiles, most);
+    w.block = ceil_div(each, ceil_div(each, kBlockTiles));
     w.parts = ceil_div(w.blocks(), ceil_div(w.blocks(), most));  // none is empty: each begins its sums with a block
     return w;
   }
@@ -194,50 +196,73 @@ Winograd winograd_of(Pass pass, const Conv& g) {
   return w;
 }
 
-// Calls body(t, image, row, column) for each tile: the place of its first output.
+// A tile: its image, and the place of its first output there.
+struct Tile {
+  int64_t image, row, column;
+};
+NABLA_INLINE Tile tile_at(const Winograd& w, int64_t index) {
+  const int64_t at = index % w.image_tiles;
+  return {index / w.image_tiles, at / w.across * kOut, at % w.across * kOut};
+}
+NABLA_INLINE Tile after(const Winograd& w, Tile tile) {
+  tile.column += kOut;
+  if (tile.column < w.out[1]) return tile;
+  tile.column = 0, tile.row += kOut;
+  if (tile.row < w.out[0]) return tile;
+  return {tile.image + 1, 0, 0};
+}
+
+// Calls body(t, tile, next) for each tile of a block.
 template <class Body>
 NABLA_INLINE void each_tile(const Winograd& w, Block block, Body body) {
-  int64_t image = block.first / w.image_tiles, at = block.first % w.image_tiles;
-  int64_t row = at / w.across * kOut, column = at % w.across * kOut;
+  Tile tile = tile_at(w, block.first);
   for (int64_t t = 0; t < block.count; ++t) {
-    body(t, image, row, column);
-    column += kOut;
-    if (column < w.out[1]) continue;
-    column = 0, row += kOut;
-    if (row < w.out[0]) continue;
-    row = 0, ++image;
+    const Tile next = after(w, tile);
+    body(t, tile, next);
+    tile = next;
   }
 }
 
-// The cells of one tile of an image [height, width, channels], those outside being `zeros`.
+// The cells of a tile that lie in images [height, width, channels], `before` its first output; those outside are
+// `zeros`. The next tile's are `ahead` of them.
 template <int size>
-NABLA_INLINE void list_cells(const float* x, const int64_t (&in)[2], int64_t channels, int64_t row, int64_t column,
-                             const float* zeros, const float* (&cells)[size][size]) {
-  for (int i = 0; i < size; ++i)
-    for (int j = 0; j < size; ++j) {
-      const int64_t r = row + i, c = column + j;
-      const bool inside = r >= 0 && r < in[0] && c >= 0 && c < in[1];
-      cells[i][j] = inside ? x + (r * in[1] + c) * channels : zeros;
-    }
-}
+struct Cells {
+  const float* at[size][size];
+  int64_t ahead;
 
-// Transforms one tile's cells, channels [0, count) of each, to `to[point·plane + channel]`; whole registers are
-// written.
+  NABLA_INLINE Cells(const float* x, const int64_t (&in)[2], int64_t channels, const int64_t (&before)[2], Tile tile,
+                     Tile next, const float* zeros) {
+    const auto place = [&](Tile t) { return ((t.image * in[0] + t.row) * in[1] + t.column) * channels; };
+    ahead = place(next) - place(tile);
+    x += tile.image * in[0] * in[1] * channels;
+    for (int i = 0; i < size; ++i)
+      for (int j = 0; j < size; ++j) {
+        const int64_t r = tile.row - before[0] + i, c = tile.column - before[1] + j;
+        const bool inside = r >= 0 && r < in[0] && c >= 0 && c < in[1];
+        at[i][j] = inside ? x + (r * in[1] + c) * channels : zeros;
+      }
+  }
+};
+
+// Transforms channels [0, count) of a tile's cells to `to[point·plane + channel]`; whole registers are written. The
+// next tile's are fetched meanwhile.
 template <class M>
-NABLA_INLINE void cells_to_points(const float* const (&cells)[M::in][M::in], int64_t count, int64_t plane, float* to) {
+NABLA_INLINE void cells_to_points(const Cells<M::in>& cells, int64_t count, int64_t plane, float* to) {
+  constexpr int inner = (M::in - kOut) / 2;
   sweep<float>(count, [&](int64_t c, auto some) {
-    transform<M>([&](int i, int j) { return load(cells[i][j] + c, some); },
+    repeat<kOut>([&](auto i) {
+      repeat<kOut>([&](auto j) { prefetch(cells.at[i.value + inner][j.value + inner] + cells.ahead + c); });
+    });
+    transform<M>([&](int i, int j) { return load(cells.at[i][j] + c, some); },
                  [&](int i, int j, Register v) { v.store(to + (i * kIn + j) * plane + c); });
   });
 }
 
 // Tiles of the input at the points: element (point, tile, channel) at [point·plane + tile·padded + channel].
 void transform_tiles(const Winograd& w, Block block, const float* x, const float* zeros, int64_t plane, float* points) {
-  each_tile(w, block, [&](int64_t t, int64_t image, int64_t row, int64_t column) {
-    const float* cells[kIn][kIn];
-    list_cells(x + image * w.in[0] * w.in[1] * w.channels, w.in, w.channels, row - w.before[0], column - w.before[1],
-               zeros, cells);
-    cells_to_points<ToPoints>(cells, w.channels, plane, points + t * w.padded());
+  each_tile(w, block, [&](int64_t t, Tile tile, Tile next) {
+    cells_to_points<ToPoints>(Cells<kIn>(x, w.in, w.channels, w.before, tile, next, zeros), w.channels, plane,
+                              points + t * w.padded());
   });
 }
 
@@ -286,9 +311,9 @@ void transform_filters(const Winograd& w, int64_t strip, int64_t c0, int64_t c1,
 // filter], through the chain if there is one.
 void transform_results(const Winograd& w, Block block, int64_t f0, int64_t count, const float* points, int64_t plane,
                        int64_t step, const Chain<float>* chain, float* y) {
-  each_tile(w, block, [&](int64_t t, int64_t image, int64_t row, int64_t column) {
-    const int64_t first = ((image * w.out[0] + row) * w.out[1] + column) * w.filters + f0;
-    const int64_t rows = w.out[0] - row, columns = w.out[1] - column;
+  each_tile(w, block, [&](int64_t t, Tile tile, Tile) {
+    const int64_t first = ((tile.image * w.out[0] + tile.row) * w.out[1] + tile.column) * w.filters + f0;
+    const int64_t rows = w.out[0] - tile.row, columns = w.out[1] - tile.column;
     sweep<float>(count, [&](int64_t f, auto some) {
       Register result[kOut * kOut][1];
       transform<FromPoints>([&](int i, int j) { return Register::load(points + (i * kIn + j) * plane + t * step + f); },
@@ -352,12 +377,11 @@ NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, co
 // Runs the epilogue over the outputs of a block of tiles, row by row of the image.
 void finish_block(const Winograd& w, Block block, const Call& call, const Work& work, char* tile_scratch) {
   for (int64_t t = 0; t < block.count;) {
-    const int64_t tile = block.first + t, image = tile / w.image_tiles, at = tile % w.image_tiles;
-    const int64_t row = at / w.across * kOut, column = at % w.across * kOut;
-    const int64_t together = smaller(block.count - t, w.across - at % w.across);
-    const int64_t pixels = smaller(together * kOut, w.out[1] - column), rows = smaller(kOut, w.out[0] - row);
+    const Tile tile = tile_at(w, block.first + t);
+    const int64_t together = smaller(block.count - t, w.across - tile.column / kOut);
+    const int64_t pixels = smaller(together * kOut, w.out[1] - tile.column), rows = smaller(kOut, w.out[0] - tile.row);
     for (int64_t r = 0; r < rows; ++r) {
-      const int64_t pixel = (image * w.out[0] + row + r) * w.out[1] + column;
+      const int64_t pixel = (tile.image * w.out[0] + tile.row + r) * w.out[1] + tile.column;
       tile_run(call, work.state, pixel * w.filters, pixels * w.filters, tile_scratch);
     }
     t += together;
@@ -421,18 +445,16 @@ void multiply_filter_grad(const Winograd& w, const float* x, const float* gy, fl
   for (int64_t t = 0; t < w.block; ++t) s.summed[t] = t * kGroup;
 
   for (int64_t index = part * per_part; index < smaller(w.blocks(), (part + 1) * per_part); ++index) {
-    const Block block = {index * w.block, smaller(w.block, w.tiles - index * w.block)};
-    each_tile(w, block, [&](int64_t t, int64_t image, int64_t row, int64_t column) {
-      const float *cells[kIn][kIn], *outputs[kOut][kOut];
-      list_cells(x + image * w.in[0] * w.in[1] * w.channels + c0, w.in, w.channels, row - w.before[0],
-                 column - w.before[1], s.zeros, cells);
-      cells_to_points<ToPoints>(cells, channels, plane, s.input + t * kGroup);
-      list_cells(gy + image * w.out[0] * w.out[1] * w.filters + f0, w.out, w.filters, row, column, s.zeros, outputs);
+    const Block block = w.block_at(index);
+    each_tile(w, block, [&](int64_t t, Tile tile, Tile next) {
+      cells_to_points<ToPoints>(Cells<kIn>(x + c0, w.in, w.channels, w.before, tile, next, s.zeros), channels, plane,
+                                s.input + t * kGroup);
+      Cells<kOut> outputs(gy + f0, w.out, w.filters, {0, 0}, tile, next, s.zeros);
       // As strips of the microkernel's width, one after the other.
       for (int64_t f = 0; f < filters; f += nr) {
         const int64_t width = smaller(nr, round_up(filters - f, lanes));
         cells_to_points<ResultToPoints>(outputs, smaller(nr, filters - f), plane, s.result + f * w.block + t * width);
-        for (auto& line : outputs)
+        for (auto& line : outputs.at)
           for (const float*& cell : line) cell += cell == s.zeros ? 0 : nr;
       }
     });
