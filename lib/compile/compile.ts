@@ -21,11 +21,11 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** Intermediate values share memory, and bands of images a core's cache. Default true. */
   readonly share?: boolean;
-  /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 256 MB. */
+  /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 512 MB. */
   readonly plenty?: number;
 }
 
-const plentyOfBytes = 256 * 1024 * 1024;
+const plentyOfBytes = 512 * 1024 * 1024;
 
 /** Compiles a graph whose nodes' positions are those of its own walk. */
 export function compileGraph(graph: Graph, { fuse = true, share = true, plenty = plentyOfBytes }: CompileOptions = {}): Compiled {
