@@ -53,7 +53,7 @@ async function sizes() {
   const models = await import(new URL("../dist/models/index.js", import.meta.url).href);
   const lines = architectures.map(([call, source, edge, channels]) => {
     const [, name, depth] = /** @type {RegExpExecArray} */ (/^(\w+)(?:\((\d+)\))?$/.exec(call));
-    const options = { auxiliary: false };
+    const options = ["googlenet", "inceptionV3"].includes(call) ? { auxiliary: false } : {};
     const model = depth === undefined ? models[name](options) : models[name](Number(depth), options);
     const { parameters, multiplyAdds } = model.eval().summary([edge, edge, channels]).total;
     return row([`\`${call}\``, source, `${edge}² × ${channels}`, parameters.toLocaleString("en"), million(multiplyAdds)]);

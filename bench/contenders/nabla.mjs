@@ -41,7 +41,7 @@ const contender = {
  */
 async function named(name) {
   const models = await import(new URL("../../dist/models/index.js", import.meta.url).href);
-  return models[name]({ auxiliary: false });
+  return models[name](["googlenet", "inceptionV3"].includes(name) ? { auxiliary: false } : {});
 }
 
 /**

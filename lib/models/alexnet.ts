@@ -1,6 +1,6 @@
 /** AlexNet: the paper's, and the one that torchvision has. */
 import * as nn from "../nn/index.js";
-import { chain, flattenByChannel, type ModelOptions } from "./parts.js";
+import { flattenByChannel, type ModelOptions, model, settle } from "./parts.js";
 
 export interface AlexNetOptions extends ModelOptions {
   /** Before the first two dense layers. Default 0.5. */
@@ -13,8 +13,9 @@ const pool = () => nn.maxPool2d(3, { stride: 2 });
  * AlexNet with one tower and without normalisation, as in torchvision. Images [n, h, w, 3], 224 × 224, at least 63 × 63 → logits
  * [n, classes]. Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks".
  */
-export function alexnet({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexNetOptions = {}) {
-  return chain({
+export function alexnet(options: AlexNetOptions = {}) {
+  const { classes, inChannels, dropout } = settle("alexnet", options, { classes: 1000, inChannels: 3, dropout: 0.5 });
+  return model("alexnet", 63, {
     features: nn.sequential(
       ...[nn.conv2d(inChannels, 64, { kernel: 11, stride: 4, padding: 2 }), nn.relu(), pool()],
       ...[nn.conv2d(64, 192, { kernel: 5, padding: 2 }), nn.relu(), pool()],
@@ -36,11 +37,12 @@ export function alexnet({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexN
  * AlexNet of the paper: local response normalisation, and two groups where its two processors did not talk. Images [n, h, w, 3],
  * 224 × 224 → logits [n, classes]. Source: Krizhevsky, Sutskever & Hinton 2012, section 3.
  */
-export function alexnet2012({ classes = 1000, inChannels = 3, dropout = 0.5 }: AlexNetOptions = {}) {
+export function alexnet2012(options: AlexNetOptions = {}) {
+  const { classes, inChannels, dropout } = settle("alexnet2012", options, { classes: 1000, inChannels: 3, dropout: 0.5 });
   const start = (bias: number) => ({ init: nn.init.normal({ std: 0.01 }), biasInit: nn.init.constant(bias) });
   // Section 3.3: (2 + 1e-4 · Σ x²)^0.75; here α is divided by the 5 channels of the sum.
   const normalise = () => nn.localResponseNorm(5, { k: 2, alpha: 5e-4, beta: 0.75 });
-  return chain({
+  return model("alexnet2012", 223, {
     features: nn.sequential(
       ...[nn.conv2d(inChannels, 96, { kernel: 11, stride: 4, padding: 2, ...start(0) }), nn.relu(), normalise(), pool()],
       ...[nn.conv2d(96, 256, { kernel: 5, padding: 2, groups: 2, ...start(1) }), nn.relu(), normalise(), pool()],

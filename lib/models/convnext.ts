@@ -1,6 +1,6 @@
 /** ConvNeXt: a convolutional network with the habits of transformers. Source: Liu et al. 2022, table 9 and figure 4. */
 import * as nn from "../nn/index.js";
-import { chain, type ModelOptions, Residual } from "./parts.js";
+import { type ModelOptions, model, Residual, settle } from "./parts.js";
 
 export interface ConvNeXtOptions extends ModelOptions {
   /** Probability that the last block is left out in training; those before it have less, in proportion to their place. Default 0.1. */
@@ -27,7 +27,9 @@ const block = (c: number) =>
   );
 
 /** ConvNeXt-T. Images [n, h, w, 3], 224 × 224 in the paper, at least 32 × 32 → logits [n, classes]. */
-export function convnextTiny({ classes = 1000, inChannels = 3, stochasticDepth = 0.1 }: ConvNeXtOptions = {}) {
+export function convnextTiny(options: ConvNeXtOptions = {}) {
+  const defaults = { classes: 1000, inChannels: 3, stochasticDepth: 0.1 };
+  const { classes, inChannels, stochasticDepth } = settle("convnextTiny", options, defaults);
   const total = stages.reduce((sum, [, count]) => sum + count, 0);
   let place = 0;
   let from = inChannels;
@@ -41,7 +43,7 @@ export function convnextTiny({ classes = 1000, inChannels = 3, stochasticDepth =
     from = c;
     return [nn.sequential(...start), nn.sequential(...blocks)];
   });
-  return chain({
+  return model("convnextTiny", 32, {
     features: nn.sequential(...features),
     avgpool: nn.globalAvgPool2d(),
     classifier: nn.sequential(norm(from), nn.flatten(), nn.linear(from, classes, { init })),

@@ -1,7 +1,7 @@
 /** DenseNet: each layer reads the outputs of all before it. Source: Huang, Liu, van der Maaten & Weinberger 2017, table 1. */
 import * as nn from "../nn/index.js";
 import { concat, type Tensor } from "../tensor/index.js";
-import { Chain, chain, conv, type ModelOptions } from "./parts.js";
+import { Chain, chain, conv, type ModelOptions, model, settle } from "./parts.js";
 
 export interface DenseNetOptions extends ModelOptions {
   /** Of the output of each dense layer. Default 0. */
@@ -31,8 +31,9 @@ class DenseLayer extends Chain {
   }
 }
 
-/** DenseNet-121. Images [n, h, w, 3], 224 × 224 in the paper, at least 32 × 32 → logits [n, classes]. */
-export function densenet121({ classes = 1000, inChannels = 3, dropout = 0 }: DenseNetOptions = {}) {
+/** DenseNet-121. Images [n, h, w, 3], 224 × 224 in the paper, at least 29 × 29 → logits [n, classes]. */
+export function densenet121(options: DenseNetOptions = {}) {
+  const { classes, inChannels, dropout } = settle("densenet121", options, { classes: 1000, inChannels: 3, dropout: 0 });
   let width = 2 * growth;
   const features: Record<string, nn.Module> = {
     conv0: conv(inChannels, width, 7, { stride: 2, init: nn.init.heNormal() }),
@@ -48,7 +49,7 @@ export function densenet121({ classes = 1000, inChannels = 3, dropout = 0 }: Den
     features[`transition${b + 1}`] = chain({ ...normConv(width, width / 2, 1), pool: nn.avgPool2d(2) });
     width /= 2;
   });
-  return chain({
+  return model("densenet121", 29, {
     features: chain({ ...features, norm5: nn.batchNorm(width) }),
     relu: nn.relu(),
     avgpool: nn.globalAvgPool2d(),

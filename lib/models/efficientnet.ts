@@ -1,7 +1,7 @@
 /** EfficientNet: one small network, scaled in width, depth and resolution together. Source: Tan & Le 2019, table 1, section 3.3. */
 import { ValueError } from "../base/errors.js";
 import * as nn from "../nn/index.js";
-import { type ConvNormOptions, chain, convNorm, type ModelOptions, Residual, roundChannels } from "./parts.js";
+import { type ConvNormOptions, chain, checkFactors, convNorm, type ModelOptions, model, Residual, roundChannels, settle } from "./parts.js";
 
 export interface EfficientNetOptions extends ModelOptions {
   /** Before the dense layer. Default: that of the published network. */
@@ -69,15 +69,13 @@ const inverted = (from: number, to: number, wide: number, kernel: number, stride
  * [n, classes]. `norm`: eps and momentum of batch norm.
  */
 export function efficientnet(
-  { width, depth }: EfficientNetScale,
-  {
-    classes = 1000,
-    inChannels = 3,
-    dropout = 0.2,
-    stochasticDepth = 0.2,
-    norm = {},
-  }: EfficientNetOptions & { norm?: Pick<nn.BatchNormOptions, "eps" | "momentum"> } = {},
+  scale: EfficientNetScale,
+  options: EfficientNetOptions & { norm?: Pick<nn.BatchNormOptions, "eps" | "momentum"> } = {},
 ) {
+  const { width, depth } = scale ?? {};
+  checkFactors("efficientnet", { width, depth });
+  const defaults = { classes: 1000, inChannels: 3, dropout: 0.2, stochasticDepth: 0.2, norm: {} };
+  const { classes, inChannels, dropout, stochasticDepth, norm } = settle("efficientnet", options, defaults);
   const silu = { activation: nn.silu, norm };
   let from = roundChannels(32 * width);
   const features: nn.Module[] = [convNorm(inChannels, from, 3, { stride: 2, ...silu })];
@@ -97,7 +95,7 @@ export function efficientnet(
   });
   const last = 4 * from;
   const bound = 1 / Math.sqrt(classes);
-  return chain({
+  return model("efficientnet", 1, {
     features: nn.sequential(...features, convNorm(from, last, 1, silu)),
     avgpool: nn.globalAvgPool2d(),
     classifier: nn.sequential(nn.dropout(dropout), nn.linear(last, classes, { init: nn.init.uniform({ low: -bound, high: bound }) })),
@@ -107,7 +105,7 @@ export function efficientnet(
 const published =
   (name: keyof typeof efficientnetScales, norm = {}) =>
   (options: EfficientNetOptions = {}) =>
-    efficientnet(efficientnetScales[name], { dropout: efficientnetScales[name].dropout, norm, ...options });
+    efficientnet(efficientnetScales[name], { norm, ...options, dropout: options.dropout ?? efficientnetScales[name].dropout });
 const slow = { eps: 1e-3, momentum: 0.01 };
 
 /** EfficientNet-B0. Images [n, h, w, 3], 224 × 224 in the paper (`efficientnetScales.b0.resolution`) → logits [n, classes]. */

@@ -1,6 +1,6 @@
 /** GoogLeNet (Inception v1), with batch norm as in torchvision. Source: Szegedy et al. 2015, table 1. */
 import * as nn from "../nn/index.js";
-import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, WithAuxiliary } from "./parts.js";
+import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, settle, WithAuxiliary } from "./parts.js";
 
 export interface GoogLeNetOptions extends ModelOptions {
   /** Whether there are auxiliary classifiers, which `heads(x)` gives beside the logits. Default true. */
@@ -36,14 +36,11 @@ const rows = {
 };
 
 /** GoogLeNet. Images [n, h, w, 3], 224 × 224 in the paper → logits [n, classes]; `heads(x)`: those of all classifiers. */
-export function googlenet({
-  classes = 1000,
-  inChannels = 3,
-  auxiliary = true,
-  dropout = 0.2,
-  auxiliaryDropout = 0.7,
-  window = 3,
-}: GoogLeNetOptions = {}): WithAuxiliary {
+export function googlenet(options: GoogLeNetOptions = {}): WithAuxiliary {
+  const { classes, inChannels, auxiliary, dropout, auxiliaryDropout, window } = settle("googlenet", options, {
+    ...{ classes: 1000, inChannels: 3, auxiliary: true },
+    ...{ dropout: 0.2, auxiliaryDropout: 0.7, window: 3 },
+  });
   const inception = (row: keyof typeof rows) => {
     const [from, one, reduce3, three, reduce5, five, projection] = rows[row];
     return new Branches({
@@ -70,5 +67,6 @@ export function googlenet({
       ...{ avgpool: nn.globalAvgPool2d(), dropout: nn.dropout(dropout), fc: denseNormal(1024, classes, std) },
     },
     auxiliary ? { inception4a: ["aux1", classifier(512)], inception4d: ["aux2", classifier(528)] } : {},
+    { name: "googlenet", least: 15 },
   );
 }

@@ -1,6 +1,6 @@
 /** Inception v3: convolutions taken apart into smaller and flatter ones. Source: Szegedy et al. 2016, table 1 and figures 5 to 10. */
 import * as nn from "../nn/index.js";
-import { Branches, chain, denseNormal, type ModelOptions, WithAuxiliary } from "./parts.js";
+import { Branches, chain, denseNormal, type ModelOptions, settle, WithAuxiliary } from "./parts.js";
 
 export interface InceptionV3Options extends ModelOptions {
   /** Whether there is an auxiliary classifier, which `heads(x)` gives beside the logits. Default true. */
@@ -82,8 +82,13 @@ const blockE = (from: number) =>
     branchPool: averaged(from, 192),
   });
 
-/** Inception v3. Images [n, h, w, 3], 299 × 299 in the paper, at least 75 × 75 → logits [n, classes]; `heads(x)`: those of both classifiers. */
-export function inceptionV3({ classes = 1000, inChannels = 3, auxiliary = true, dropout = 0.5 }: InceptionV3Options = {}): WithAuxiliary {
+/**
+ * Inception v3. Images [n, h, w, 3], 299 × 299 in the paper, at least 75 × 75 → logits [n, classes]; `heads(x)`: those of both
+ * classifiers, of images of at least 299 × 299.
+ */
+export function inceptionV3(options: InceptionV3Options = {}): WithAuxiliary {
+  const defaults = { classes: 1000, inChannels: 3, auxiliary: true, dropout: 0.5 };
+  const { classes, inChannels, auxiliary, dropout } = settle("inceptionV3", options, defaults);
   const classifier = () =>
     chain({
       pool: nn.avgPool2d(5, { stride: 3 }),
@@ -106,5 +111,6 @@ export function inceptionV3({ classes = 1000, inChannels = 3, auxiliary = true, 
       ...{ avgpool: nn.globalAvgPool2d(), dropout: nn.dropout(dropout), fc: denseNormal(2048, classes, 0.1) },
     },
     auxiliary ? { Mixed_6e: ["AuxLogits", classifier()] } : {},
+    { name: "inceptionV3", least: 75, leastOfHeads: 299 },
   );
 }

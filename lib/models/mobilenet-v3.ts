@@ -1,7 +1,7 @@
 /** MobileNet v3: inverted residuals found by search, with squeeze-and-excitation and hard swish. Source: Howard et al. 2019, tables 1 and 2. */
 import * as nn from "../nn/index.js";
-import type { MobileNetOptions } from "./mobilenet.js";
-import { chain, convNorm, Residual, roundChannels } from "./parts.js";
+import { type MobileNetOptions, settleMobile } from "./mobilenet.js";
+import { chain, convNorm, model, Residual, roundChannels } from "./parts.js";
 
 type Row = readonly [kernel: number, expanded: number, to: number, squeezed: boolean, activation: () => nn.Module, stride: number];
 const [RE, HS] = [nn.relu, nn.hardSwish];
@@ -42,7 +42,8 @@ const small: readonly Row[] = [
 
 const norm = { eps: 1e-3, momentum: 0.01 };
 
-function mobilenetV3(rows: readonly Row[], hidden: number, { classes = 1000, inChannels = 3, width = 1, dropout = 0.2 }: MobileNetOptions) {
+function mobilenetV3(name: string, rows: readonly Row[], hidden: number, options: MobileNetOptions) {
+  const { classes, inChannels, width, dropout } = settleMobile(name, options);
   const scaled = (channels: number) => roundChannels(channels * width);
   let from = scaled(16);
   const features: nn.Module[] = [convNorm(inChannels, from, 3, { stride: 2, activation: HS, norm })];
@@ -58,7 +59,7 @@ function mobilenetV3(rows: readonly Row[], hidden: number, { classes = 1000, inC
     from = to;
   }
   const init = nn.init.normal({ std: 0.01 });
-  return chain({
+  return model(name, 1, {
     features: nn.sequential(...features, convNorm(from, 6 * from, 1, { activation: HS, norm })),
     avgpool: nn.globalAvgPool2d(),
     classifier: nn.sequential(
@@ -75,6 +76,6 @@ const squeeze = (channels: number) =>
   });
 
 /** MobileNet v3, small. Images [n, h, w, 3], 224 × 224 in the paper → logits [n, classes]. */
-export const mobilenetV3Small = (options: MobileNetOptions = {}) => mobilenetV3(small, 1024, options);
+export const mobilenetV3Small = (options: MobileNetOptions = {}) => mobilenetV3("mobilenetV3Small", small, 1024, options);
 /** MobileNet v3, large; else as {@link mobilenetV3Small}. */
-export const mobilenetV3Large = (options: MobileNetOptions = {}) => mobilenetV3(large, 1280, options);
+export const mobilenetV3Large = (options: MobileNetOptions = {}) => mobilenetV3("mobilenetV3Large", large, 1280, options);

@@ -1,12 +1,19 @@
 /** MobileNet v1 and v2: depthwise convolutions and what mixes their channels. Sources: Howard et al. 2017, Sandler et al. 2018. */
 import * as nn from "../nn/index.js";
-import { chain, conv, convNorm, type ModelOptions, Residual, roundChannels } from "./parts.js";
+import { chain, checkFactors, conv, convNorm, type ModelOptions, model, Residual, roundChannels, settle } from "./parts.js";
 
 export interface MobileNetOptions extends ModelOptions {
-  /** Factor α on all numbers of channels. Default 1. */
+  /** Factor α > 0 on all numbers of channels, which are rounded to multiples of 8. Default 1. */
   width?: number;
   /** Before the dense layer. Default 0.2; v1: 0.001. */
   dropout?: number;
+}
+
+/** @throws ValueError as {@link settle}, and unless the width is above 0. */
+export function settleMobile(op: string, options: MobileNetOptions, dropout = 0.2): Required<MobileNetOptions> {
+  const settled = settle(op, options, { classes: 1000, inChannels: 3, width: 1, dropout });
+  checkFactors(op, { width: settled.width });
+  return settled;
 }
 
 /** Output channels and stride of v1's depthwise separable convolutions: table 1 of Howard et al. */
@@ -23,7 +30,8 @@ const separable = [
 ];
 
 /** MobileNet v1. Images [n, h, w, 3], 224 × 224 in the paper → logits [n, classes]. */
-export function mobilenetV1({ classes = 1000, inChannels = 3, width = 1, dropout = 0.001 }: MobileNetOptions = {}) {
+export function mobilenetV1(options: MobileNetOptions = {}) {
+  const { classes, inChannels, width, dropout } = settleMobile("mobilenetV1", options, 0.001);
   let from = roundChannels(32 * width);
   const features = [convNorm(inChannels, from, 3, { stride: 2 })];
   for (const [channels, stride] of separable) {
@@ -31,7 +39,7 @@ export function mobilenetV1({ classes = 1000, inChannels = 3, width = 1, dropout
     features.push(convNorm(from, from, 3, { stride, groups: from }), convNorm(from, to, 1));
     from = to;
   }
-  return chain({
+  return model("mobilenetV1", 1, {
     features: nn.sequential(...features),
     avgpool: nn.globalAvgPool2d(),
     classifier: nn.sequential(nn.dropout(dropout), nn.linear(from, classes)),
@@ -61,7 +69,8 @@ function invertedResidual(from: number, to: number, expansion: number, stride: n
 }
 
 /** MobileNet v2. Images [n, h, w, 3], 224 × 224 in the paper → logits [n, classes]. */
-export function mobilenetV2({ classes = 1000, inChannels = 3, width = 1, dropout = 0.2 }: MobileNetOptions = {}) {
+export function mobilenetV2(options: MobileNetOptions = {}) {
+  const { classes, inChannels, width, dropout } = settleMobile("mobilenetV2", options);
   let from = roundChannels(32 * width);
   const last = roundChannels(1280 * Math.max(1, width));
   const features: nn.Module[] = [convNorm(inChannels, from, 3, { stride: 2, activation: nn.relu6 })];
@@ -72,7 +81,7 @@ export function mobilenetV2({ classes = 1000, inChannels = 3, width = 1, dropout
       from = to;
     }
   }
-  return chain({
+  return model("mobilenetV2", 1, {
     features: nn.sequential(...features, convNorm(from, last, 1, { activation: nn.relu6 })),
     avgpool: nn.globalAvgPool2d(),
     classifier: nn.sequential(nn.dropout(dropout), nn.linear(last, classes, { init: nn.init.normal({ std: 0.01 }) })),

@@ -1,4 +1,6 @@
 /** What the architectures are put together from: chains of named parts, residual sums, branches, convolutions with batch norm. */
+import { ShapeError, ValueError } from "../base/errors.js";
+import { format } from "../base/shape.js";
 import type { BatchNormOptions, Conv2dLayerOptions } from "../nn/index.js";
 import * as nn from "../nn/index.js";
 import { Stateless } from "../nn/stateless.js";
@@ -12,16 +14,51 @@ export interface ModelOptions {
   inChannels?: number;
 }
 
+/**
+ * The options of a model, all of them: those that are not given are the defaults.
+ * @throws ValueError if `given` is not an object or has one that is not among the defaults.
+ */
+export function settle<Options extends object>(op: string, given: Options, defaults: Required<Options>): Required<Options> {
+  const known = Object.keys(defaults).join(", ");
+  if (typeof given !== "object" || given === null) {
+    throw new ValueError(`${op}: expected options, such as { classes: 10 }, but received ${given}; there are ${known}`, {
+      op,
+      inputs: [given],
+    });
+  }
+  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
+  const unknown = entries.find(([key]) => !(key in defaults));
+  if (unknown !== undefined) throw new ValueError(`${op}: there is no option ${unknown[0]}; there are ${known}`, { op, inputs: unknown });
+  return { ...defaults, ...Object.fromEntries(entries) };
+}
+
+/** @throws ValueError unless the factors on widths and depths are numbers above 0. */
+export function checkFactors(op: string, factors: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(factors)) {
+    if (typeof value === "number" && value > 0 && Number.isFinite(value)) continue;
+    throw new ValueError(`${op}: ${name} must be a number above 0 but is ${value}; 1 is the paper's`, { op, inputs: [value] });
+  }
+}
+
 /** A module whose parts are properties of these names; a part can be replaced: `model.fc = nn.linear(512, 10)`. */
 export type Named<Parts> = nn.Module & Parts;
+
+/** What a whole model knows of itself: the function that made it, and the smallest edge of images, for its logits and for all of its heads. */
+export interface Whole {
+  readonly name: string;
+  readonly least: number;
+  readonly leastOfHeads?: number;
+}
 
 /** Parts one after the other, under names of their own where `nn.sequential` counts. */
 export class Chain extends nn.Module {
   readonly #names: readonly string[];
+  readonly #whole: Whole | undefined;
 
-  constructor(parts: Readonly<Record<string, nn.Module>>) {
+  constructor(parts: Readonly<Record<string, nn.Module>>, whole?: Whole) {
     super();
     this.#names = Object.keys(parts);
+    this.#whole = whole;
     Object.assign(this, parts);
   }
 
@@ -33,8 +70,24 @@ export class Chain extends nn.Module {
     return (this as unknown as Record<string, nn.Module>)[name];
   }
 
+  /** @throws ShapeError if x is smaller than the least image. */
+  protected checkSize({ shape }: Tensor, edge: "least" | "leastOfHeads" = "least"): void {
+    if (this.#whole === undefined || shape.length !== 4) return; // another rank is for the first layer to refuse
+    const { name, least, [edge]: limit = least } = this.#whole;
+    if (Math.min(shape[1], shape[2]) >= limit) return;
+    throw new ShapeError(`${name}(x: ${format(shape)}): expected images [n, h, w, c] of at least ${limit} × ${limit}; enlarge them`, {
+      op: name,
+      inputs: [shape],
+    });
+  }
+
   forward(x: Tensor): Tensor {
+    this.checkSize(x);
     return this.#names.reduce((y, name) => this.part(name).forward(y), x);
+  }
+
+  override describe(): string {
+    return this.#whole === undefined ? super.describe() : `${this.#whole.name}()`;
   }
 }
 
@@ -43,8 +96,12 @@ export class WithAuxiliary extends Chain {
   readonly #classifiers: ReadonlyMap<string, string>;
 
   /** `auxiliary`: by the name of the part that is read, the classifier and its name. */
-  constructor(parts: Readonly<Record<string, nn.Module>>, auxiliary: Readonly<Record<string, readonly [name: string, nn.Module]>>) {
-    super(parts);
+  constructor(
+    parts: Readonly<Record<string, nn.Module>>,
+    auxiliary: Readonly<Record<string, readonly [name: string, nn.Module]>>,
+    whole: Whole,
+  ) {
+    super(parts, whole);
     const entries = Object.entries(auxiliary);
     this.#classifiers = new Map(entries.map(([after, [name]]) => [after, name]));
     for (const [, [name, module]] of entries) Object.assign(this, { [name]: module });
@@ -55,6 +112,7 @@ export class WithAuxiliary extends Chain {
    * with weight 0.3.
    */
   heads(x: Tensor): Tensor[] {
+    this.checkSize(x, this.#classifiers.size === 0 ? "least" : "leastOfHeads");
     const auxiliary: Tensor[] = [];
     let y = x;
     for (const name of this.names) {
@@ -69,6 +127,11 @@ export class WithAuxiliary extends Chain {
 /** A {@link Chain}, whose parts the type names. */
 export function chain<Parts extends Readonly<Record<string, nn.Module>>>(parts: Parts): Named<Parts> {
   return new Chain(parts) as unknown as Named<Parts>;
+}
+
+/** A whole model: a {@link chain} that knows its name, and the smallest edge of images that its poolings leave something of. */
+export function model<Parts extends Readonly<Record<string, nn.Module>>>(name: string, least: number, parts: Parts): Named<Parts> {
+  return new Chain(parts, { name, least }) as unknown as Named<Parts>;
 }
 
 /** activation(main(x) + x); where the shapes differ a `downsample` makes x fit. */

@@ -3,7 +3,7 @@ import { ValueError } from "../base/errors.js";
 import * as nn from "../nn/index.js";
 import { Stateless } from "../nn/stateless.js";
 import { pad } from "../tensor/index.js";
-import { chain, conv, convNorm, type ModelOptions, Residual } from "./parts.js";
+import { conv, convNorm, type ModelOptions, model, Residual, settle } from "./parts.js";
 
 /** Two 3 × 3 convolutions. */
 const basic = (from: number, width: number, stride: number) => ({
@@ -27,7 +27,9 @@ const depths = {
   152: { block: bottleneck, expansion: 4, blocks: [3, 8, 36, 3] },
 };
 
-function resnet(depth: keyof typeof depths, { classes = 1000, inChannels = 3 }: ModelOptions) {
+function resnet(depth: keyof typeof depths, options: ModelOptions) {
+  const name = `resnet${depth}`;
+  const { classes, inChannels } = settle(name, options, { classes: 1000, inChannels: 3 });
   const { block, expansion, blocks } = depths[depth];
   let from = 64;
   const stages = blocks.map((count, stage) => {
@@ -44,7 +46,7 @@ function resnet(depth: keyof typeof depths, { classes = 1000, inChannels = 3 }: 
     );
   });
   const [layer1, layer2, layer3, layer4] = stages;
-  return chain({
+  return model(name, 1, {
     ...{ conv1: conv(inChannels, 64, 7, { stride: 2 }), bn1: nn.batchNorm(64), relu: nn.relu() },
     maxpool: nn.maxPool2d(3, { stride: 2, padding: 1 }),
     ...{ layer1, layer2, layer3, layer4 },
@@ -81,7 +83,8 @@ const subsampled = (channels: number) =>
  * @throws ValueError unless `depth` is 6n + 2 for a whole n ≥ 1.
  * @example const model = cifarResnet(20, { inChannels: 1 });
  */
-export function cifarResnet(depth: number, { classes = 10, inChannels = 3 }: ModelOptions = {}) {
+export function cifarResnet(depth: number, options: ModelOptions = {}) {
+  const { classes, inChannels } = settle("cifarResnet", options, { classes: 10, inChannels: 3 });
   const count = (depth - 2) / 6;
   if (!Number.isInteger(count) || count < 1) {
     throw new ValueError(`cifarResnet: depth must be 6n + 2, such as 20, 32, 44, 56 or 110, but is ${depth}`, {
@@ -99,7 +102,7 @@ export function cifarResnet(depth: number, { classes = 10, inChannels = 3 }: Mod
       }),
     ),
   );
-  return chain({
+  return model("cifarResnet", 1, {
     ...{ conv1: conv(inChannels, 16, 3), bn1: nn.batchNorm(16), relu: nn.relu() },
     ...{ layer1, layer2, layer3 },
     avgpool: nn.globalAvgPool2d(),

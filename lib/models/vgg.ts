@@ -1,6 +1,6 @@
 /** VGG: 3 × 3 convolutions in five stages. Source: Simonyan & Zisserman 2015, table 1. */
 import * as nn from "../nn/index.js";
-import { chain, conv, flattenByChannel, type ModelOptions } from "./parts.js";
+import { conv, flattenByChannel, type ModelOptions, model, settle } from "./parts.js";
 
 export interface VggOptions extends ModelOptions {
   /** Whether batch norm follows each convolution. Default false, as in the paper. */
@@ -18,7 +18,14 @@ const depths = {
 };
 const widths = [64, 128, 256, 512, 512];
 
-function vgg(depth: keyof typeof depths, { classes = 1000, inChannels = 3, batchNorm = false, dropout = 0.5 }: VggOptions) {
+function vgg(depth: keyof typeof depths, options: VggOptions) {
+  const name = `vgg${depth}`;
+  const { classes, inChannels, batchNorm, dropout } = settle(name, options, {
+    classes: 1000,
+    inChannels: 3,
+    batchNorm: false,
+    dropout: 0.5,
+  });
   const features: nn.Module[] = [];
   let from = inChannels;
   depths[depth].forEach((count, stage) => {
@@ -30,7 +37,7 @@ function vgg(depth: keyof typeof depths, { classes = 1000, inChannels = 3, batch
     features.push(nn.maxPool2d(2));
   });
   const dense = (inputs: number, outputs: number) => nn.linear(inputs, outputs, { init: nn.init.normal({ std: 0.01 }) });
-  return chain({
+  return model(name, 32, {
     features: nn.sequential(...features),
     avgpool: nn.adaptiveAvgPool2d(7),
     flatten: flattenByChannel(),

@@ -3,7 +3,7 @@ import { ShapeError, ValueError } from "../base/errors.js";
 import { format } from "../base/shape.js";
 import * as nn from "../nn/index.js";
 import { concat, randn, type Tensor, type Variable, variable, zeros } from "../tensor/index.js";
-import { Chain, chain, type ModelOptions, type Named } from "./parts.js";
+import { Chain, chain, type ModelOptions, type Named, settle } from "./parts.js";
 
 export interface VisionTransformerOptions extends ModelOptions {
   /** Edge of the images, which `patch` divides. Default 224. */
@@ -71,12 +71,12 @@ export class VisionTransformer extends nn.Module {
 
   constructor(
     shape: Shape,
-    private readonly options: VisionTransformerOptions,
+    private readonly options: Required<VisionTransformerOptions>,
   ) {
     super();
     const { patch, width, layers } = shape;
-    const { classes = 1000, inChannels = 3, size = 224, dropout = 0 } = options;
-    if (!Number.isInteger(size / patch) || size < patch) {
+    const { classes, inChannels, size, dropout } = options;
+    if (!Number.isInteger(size) || size % patch !== 0 || size < patch) {
       throw new ValueError(`vit: patches of ${patch} × ${patch} do not fill images of ${size} × ${size}; take a multiple of ${patch}`, {
         op: "vit",
         inputs: [size, patch],
@@ -94,7 +94,7 @@ export class VisionTransformer extends nn.Module {
   }
 
   forward(x: Tensor): Tensor {
-    const { size = 224 } = this.options;
+    const { size } = this.options;
     if (x.shape[1] !== size || x.shape[2] !== size) {
       throw new ShapeError(`vit(x: ${format(x.shape)}): expected images [n, ${size}, ${size}, c]; resize them, or give another \`size\``, {
         op: "vit",
@@ -111,5 +111,6 @@ export class VisionTransformer extends nn.Module {
 
 /** ViT-B/16: 12 blocks of width 768 over patches of 16 × 16. Images [n, 224, 224, 3] → logits [n, classes]. */
 export function vitB16(options: VisionTransformerOptions = {}): VisionTransformer {
-  return new VisionTransformer({ patch: 16, layers: 12, width: 768, hidden: 3072, heads: 12 }, options);
+  const defaults = { classes: 1000, inChannels: 3, size: 224, dropout: 0 };
+  return new VisionTransformer({ patch: 16, layers: 12, width: 768, hidden: 3072, heads: 12 }, settle("vitB16", options, defaults));
 }

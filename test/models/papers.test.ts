@@ -126,5 +126,35 @@ it("names and layouts of torchvision's states become ours", () => {
 it("wrong sizes are refused", () => {
   expect(() => models.cifarResnet(21)).toThrow(ValueError);
   expect(() => models.resnet18({ classes: 0 })).toThrow(ValueError);
-  expect(() => models.vgg11({ dropout: 2 })).toThrow(ValueError);
+  expect(() => models.densenet121({ dropout: 2 })).toThrow(ValueError);
+  expect(() => models.mobilenetV2({ width: 0 })).toThrow("mobilenetV2: width must be a number above 0 but is 0");
+  expect(() => models.efficientnet({ width: 1, depth: Number.NaN })).toThrow("efficientnet: depth must be a number above 0 but is NaN");
+});
+
+it("options that a model does not have are refused", () => {
+  expect(() => models.resnet18({ numClasses: 10 } as object)).toThrow(
+    "resnet18: there is no option numClasses; there are classes, inChannels",
+  );
+  expect(() => models.resnet18(10 as unknown as object)).toThrow("resnet18: expected options, such as { classes: 10 }, but received 10");
+  expect(models.resnet18({ classes: undefined } as object).fc.outFeatures).toBe(1000);
+});
+
+it.each([
+  ["lenet5", 28, 1, models.lenet5],
+  ["googlenet", 15, 3, models.googlenet],
+  ["inceptionV3", 75, 3, models.inceptionV3],
+  ["densenet121", 29, 3, models.densenet121],
+  ["convnextTiny", 32, 3, models.convnextTiny],
+] as const)("%s takes images of at least %i pixels, and says so", (name, least, channels, make) => {
+  const model = make({ classes: 2 }).eval();
+  expect(model.forward(zeros([1, least, least + 1, channels])).shape).toEqual([1, 2]);
+  expect(() => model.forward(zeros([1, least, least - 1, channels]))).toThrow(
+    `${name}(x: [1, ${least}, ${least - 1}, ${channels}]): expected images [n, h, w, c] of at least ${least} × ${least}`,
+  );
+});
+
+it("the auxiliary classifier of Inception v3 needs larger images", () => {
+  const x = zeros([1, 298, 299, 3]);
+  expect(() => models.inceptionV3().eval().heads(x)).toThrow(/inceptionV3.*at least 299 × 299/);
+  expect(models.inceptionV3({ auxiliary: false }).eval().heads(x)).toHaveLength(1);
 });
