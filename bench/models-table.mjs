@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { figure } from "./harness/compare.mjs";
 import { readResults } from "./harness/results.mjs";
+import { cases } from "./suites/models.mjs";
 
 const document = fileURLToPath(new URL("../docs/models.md", import.meta.url));
 const marker = "<!-- tables: written by npm run bench -- models-table, from here to the end -->";
@@ -63,7 +64,10 @@ async function sizes() {
 
 /** @param {readonly string[]} files */
 function times(files) {
-  const results = readResults(files).filter(({ suite }) => suite === "models");
+  const place = (/** @type {{ case: string }} */ line) => cases.indexOf(line.case);
+  const results = readResults(files)
+    .filter(({ suite, metric }) => suite === "models" && metric !== "memory plan")
+    .sort((a, b) => place(a) - place(b));
   const cells = results.map(({ case: name, unit, value, peer, peerValue, ratio }) => [
     `\`${name.split("/")[0]}\``,
     name.split("/")[1],

@@ -31,17 +31,22 @@ export class Runner {
   }
 
   /**
-   * Builds the model or the kernel, takes a step and warms up, for some time and, as compilers of JavaScript need both, some steps, unless the
-   * first of them take that time; throws if this contender cannot do the workload, or builds another model.
+   * Builds the model or the kernel and takes a step; throws if this contender cannot do the workload, or builds another model.
    * @param {Workload | Kernel} workload
-   * @param {number} seconds
    */
-  async prepare(workload, seconds) {
+  async build(workload) {
     await this.#process.started();
     const { parameters } = await this.#process.ask("prepare", { workload });
     if ("parameters" in workload && parameters !== workload.parameters)
       throw new Error(`has ${parameters} parameters instead of ${workload.parameters}`);
     if ("optimizer" in workload) this.#firstLoss = (await this.#process.ask("loss")).loss;
+  }
+
+  /**
+   * Warms up, for some time and, as compilers of JavaScript need both, some steps, unless the first of them take that time.
+   * @param {number} seconds
+   */
+  async warmUp(seconds) {
     let [spent, done] = [0, 0];
     while (done < warmUpSteps && spent < 1000 * seconds) {
       const { ms, steps } = await this.#process.ask("run", { steps: 1 });

@@ -12,6 +12,10 @@ import { median, noise, Runner } from "./rounds.mjs";
 const slow = 4;
 const roundsOfSlow = 3;
 
+/** A setting that takes this many times as long as the best one of the same contender, warmed up, is not measured further. */
+const hopeless = 1.5;
+const slower = "another setting of it is faster";
+
 /**
  * Contenders that have no setting for the workload, as it is not theirs, are left out.
  * @param {Contender[]} contenders
@@ -22,18 +26,29 @@ export async function together(contenders, { workload, threads, rounds, seconds 
   const entries = contenders.flatMap((contender) =>
     contender.settings(threads, workload).map((setting) => ({ contender, setting, runner: new Runner(setting), failure: "" })),
   );
-  /** Keeps one contender's failure from ending the run of the others. */
-  const each = async (/** @type {(runner: Runner) => Promise<void>} */ act) => {
-    for (const entry of entries) {
-      if (entry.failure) continue;
-      try {
-        await act(entry.runner);
-      } catch (error) {
-        entry.failure = /** @type {Error} */ (error).message;
-      }
+  /**
+   * Keeps one contender's failure from ending the run of the others.
+   * @param {typeof entries[number]} entry
+   * @param {(runner: Runner) => Promise<void>} act
+   */
+  const attempt = async (entry, act) => {
+    if (entry.failure) return;
+    try {
+      await act(entry.runner);
+    } catch (error) {
+      entry.failure = /** @type {Error} */ (error).message;
     }
   };
-  await each((runner) => runner.prepare(workload, 2 * seconds));
+  const each = async (/** @type {(runner: Runner) => Promise<void>} */ act) => {
+    for (const entry of entries) await attempt(entry, act);
+  };
+  // Models are built side by side, as that is not timed.
+  await Promise.all(entries.map((entry) => attempt(entry, (runner) => runner.build(workload))));
+  await each((runner) => runner.warmUp(2 * seconds));
+  for (const entry of entries) {
+    const best = Math.min(...entries.filter((one) => one.contender === entry.contender && !one.failure).map(({ runner }) => runner.stepMs));
+    if (entry.runner.stepMs > hopeless * best) entry.failure = slower;
+  }
   for (let round = 0; round < rounds; round++) {
     await each(async (runner) => {
       if (round < roundsOfSlow || runner.stepMs < slow * 1000 * seconds) await runner.round(seconds);
@@ -47,7 +62,7 @@ export async function together(contenders, { workload, threads, rounds, seconds 
     if (own.length === 0) return [];
     const fit = own.filter(({ failure }) => !failure).sort((a, b) => median(a.runner.series.stepMs) - median(b.runner.series.stepMs));
     const best = fit[0];
-    if (best === undefined) return { peer: name, series: null, note: `${name}: ${own[0].failure}` };
+    if (best === undefined) return { peer: name, series: null, note: `${name}: ${own.find(({ failure }) => failure !== slower)?.failure}` };
     return { peer: name, series: best.runner.series, note: best.setting.label && `${name}: ${best.setting.label}` };
   });
 }

@@ -59,7 +59,7 @@ async function growth(setting, workload, seconds, isNabla) {
     const before = resident(contender.pid, "VmRSS");
     writeFileSync(`/proc/${contender.pid}/clear_refs`, "5"); // the peak starts anew: proc(5)
     await contender.ask("prepare", { workload });
-    const { ms, steps } = await contender.ask("run", { steps: 2 });
+    const { ms, steps } = await contender.ask("run", { steps: 1 });
     if (ms < 1000 * seconds) await contender.ask("run", { steps: Math.ceil((1000 * seconds * steps) / ms) });
     const value = (resident(contender.pid, "VmHWM") - before) / 1e6;
     return { value, note: setting.label, plan: isNabla ? await contender.ask("plan") : undefined };
