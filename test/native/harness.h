@@ -14,6 +14,13 @@
 
 #include "kernels/kernel.h"
 
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>  // its macros do nothing where AddressSanitizer is off
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 namespace nabla::test {
 
 template <class T>
@@ -35,7 +42,8 @@ inline Shape contiguous(const Shape& shape) {
   return strides;
 }
 
-// 64-byte aligned memory with a guard pattern in front and behind.
+// 64-byte aligned memory with a guard in front and behind: a pattern, which shows what was written there, and under
+// AddressSanitizer no one may read it either.
 class Memory {
  public:
   explicit Memory(size_t bytes, uint8_t fill = 0xA5) : bytes_(bytes), raw_(new uint8_t[bytes + 2 * kGuard + 64]) {
@@ -44,18 +52,26 @@ class Memory {
     std::memset(base_ - kGuard, kPattern, kGuard);
     std::memset(base_, fill, bytes);
     std::memset(base_ + bytes, kPattern, kGuard);
+    ASAN_POISON_MEMORY_REGION(base_ - kGuard, kGuard);
+    ASAN_POISON_MEMORY_REGION(base_ + bytes_, kGuard);
+  }
+  Memory(Memory&&) = default;
+  ~Memory() {
+    if (raw_) ASAN_UNPOISON_MEMORY_REGION(base_ - kGuard, bytes_ + 2 * kGuard);
   }
   char* data() const { return reinterpret_cast<char*>(base_); }
   size_t bytes() const { return bytes_; }
-  bool intact() const {
-    for (size_t i = 0; i < kGuard; ++i)
-      if (base_[-1 - static_cast<ptrdiff_t>(i)] != kPattern || base_[bytes_ + i] != kPattern) return false;
-    return true;
-  }
+  bool intact() const { return is_intact(base_ - kGuard) && is_intact(base_ + bytes_); }
 
  private:
   static constexpr size_t kGuard = 128;
   static constexpr uint8_t kPattern = 0xC3;
+  static bool is_intact(const uint8_t* guard) {
+    ASAN_UNPOISON_MEMORY_REGION(guard, kGuard);
+    const bool intact = std::all_of(guard, guard + kGuard, [](uint8_t byte) { return byte == kPattern; });
+    ASAN_POISON_MEMORY_REGION(guard, kGuard);
+    return intact;
+  }
   size_t bytes_;
   std::unique_ptr<uint8_t[]> raw_;
   uint8_t* base_;
