@@ -183,7 +183,7 @@ export function summarize(
       },
     ];
   });
-  const title = `${model.constructor.name}, input ${format(input)}`;
+  const title = `${model.describe().split("(")[0]}, input ${format(input)}`;
   return new Summary(title, layers, draw(calls, owners, results, x, layers));
 }
 

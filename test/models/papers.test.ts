@@ -59,6 +59,7 @@ it("shortcuts of small residual networks take every second pixel and add empty c
 it("parts have names and can be replaced", () => {
   const model = models.resnet18({ classes: 7 });
   expect(model.fc.outFeatures).toBe(7);
+  expect(model.summary([64, 64, 3]).title).toBe("resnet18, input [64, 64, 3]");
   model.fc = nn.linear(512, 3);
   expect(model.eval().forward(zeros([1, 64, 64, 3])).shape).toEqual([1, 3]);
   expect(model.namedParameters().has("layer3.0.downsample.1.weight")).toBe(true);
