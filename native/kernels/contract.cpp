@@ -15,8 +15,8 @@ constexpr int64_t kDepth = 512;      // slice of k
 constexpr int64_t kRows = 120;       // block of A: with kDepth a quarter of L2
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
-constexpr int64_t kSmall = 1 << 16;  // elements of C that stay in L2
-constexpr int64_t kWhole = 1 << 17;  // elements of A that do, almost
+constexpr int64_t kSmall = 1 << 17;  // elements of C that stay in L2, almost
+constexpr int64_t kWhole = 1 << 17;  // elements of A that do
 constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
 constexpr int64_t kAhead = 16;       // rows of B where it lies that are fetched before their turn
 constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
@@ -96,7 +96,8 @@ int64_t b_elements(const Cut& cut) {
 template <class T>
 bool packs_a(const Contraction& x, const Cut& cut) {
   const auto is_bad = [](const Axis& axis) {
-    return axis.rank > 0 && axis.stride[axis.rank - 1] * static_cast<int64_t>(sizeof(T)) % kConflict == 0;
+    const int64_t conflict = axis.rank > 1 ? kConflict / 4 : kConflict;  // pixels of images are many
+    return axis.rank > 0 && axis.stride[axis.rank - 1] * static_cast<int64_t>(sizeof(T)) % conflict == 0;
   };
   return cut.n > kFewCols<T> && (is_bad(x.a_rows) || is_bad(x.a_sum));
 }
