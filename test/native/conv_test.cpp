@@ -296,22 +296,31 @@ void chain_as_tile(const Kernel& kernel, const Kernel& tile, const Ask& plain, c
   for (int64_t links = 1 + random.below(5); links > 0; --links) {
     const int64_t kind = random.below(5);
     const int other = kind < 3 ? t.load(static_cast<int>(1 + kind)) : kind == 3 ? t.constant(0.5) : t.uniform(1);
+    if (random.below(4) == 0) {  // as the gradients of ReLU and ReLU6
+      const int above = t.op(TileOp::gt, other, t.constant(-0.25)), below = t.op(TileOp::lt, other, t.constant(0.75));
+      x = t.op(TileOp::where, random.below(2) == 0 ? above : t.op(TileOp::logical_and, above, below), x,
+               t.constant(random.below(4) == 0 ? 1 : 0));
+      continue;
+    }
     const TileOp op = ops[random.below(random.below(4) == 0 ? 6 : 5)];
     x = random.below(3) == 0 ? t.op(op, other, x) : t.op(op, x, other);
   }
   t.store(x);
-  ask.outputs = {got.view(), got.view()};
+  const bool apart = random.below(2) == 0;  // then the raw result is wanted, too
+  Array<T> kept(shape);
+  ask.outputs = {apart ? kept.view() : got.view(), got.view()};
   ask.inputs.insert(ask.inputs.end(), std::begin(operands), std::end(operands));
   ask.tile = t.tile();
   ask.uniforms = uniforms;
   ASSERT_EQ(run(kernel, ask).complaint, "");
+  const auto same = [](T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+  for (int64_t i = 0; apart && i < size; ++i)
+    ASSERT_TRUE(same(kept[i], raw[i])) << i << ": " << kept[i] << " " << raw[i];
   ASSERT_EQ(
       run(tile, {{want.view()}, {raw.view(), operands[0], operands[1], operands[2]}, {}, t.tile(), uniforms}).complaint,
       "");
   ASSERT_TRUE(got.memory.intact());
-  for (int64_t i = 0; i < size; ++i)
-    ASSERT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
-        << i << ": " << got[i] << " " << want[i];
+  for (int64_t i = 0; i < size; ++i) ASSERT_TRUE(same(got[i], want[i])) << i << ": " << got[i] << " " << want[i];
 }
 
 TEST_P(ConvTest, ChainAsTile) {
