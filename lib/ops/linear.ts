@@ -8,23 +8,29 @@ import { floating, show, type TensorLike } from "./convert.js";
 import { expand } from "./reduce.js";
 import { expandDims, reshape, transpose } from "./views.js";
 
-const batched = (view: View): View =>
-  view.shape.length === 3 ? view : { ...view, shape: [1, ...view.shape], strides: [0, ...view.strides] };
+const batched = (view: View, batch: number): View =>
+  view.shape.length === 3 ? view : { ...view, shape: [batch, ...view.shape], strides: [0, ...view.strides] };
 
-/** a: [m, k] or [b, m, k], b: [k, n] or [b, k, n], of equal rank. Transposed operands are absorbed by their strides. */
+/** [..., m, n] → [rows, n] */
+const flat = (x: Tensor): Tensor => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+
+/** a: [m, k] or [b, m, k], b: [k, n] or, with as many as a's, [b, k, n]. Transposed operands are absorbed by their strides. */
 const matmulOp = defineOp({
   name: "matmul",
   inputs: ["a", "b"],
   vjp: {
     a: (gy, { b }) => matmul(gy, transpose(b)),
-    b: (gy, { a }) => matmul(transpose(a), gy),
+    b: (gy, { a, b }) => (b.shape.length === 2 ? matmul(transpose(flat(a)), flat(gy)) : matmul(transpose(a), gy)),
   },
   lowering: {
     kind: "kernel",
     kernel: "gemm",
     strided: true,
     epilogue: true,
-    operands: (inputs, output) => ({ inputs: inputs.map(batched), output: batched(output) }),
+    operands: (inputs, output) => {
+      const batch = output.shape.length === 3 ? output.shape[0] : 1;
+      return { inputs: inputs.map((view) => batched(view, batch)), output: batched(output, batch) };
+    },
   },
 });
 
@@ -57,8 +63,12 @@ export function matmul(left: TensorLike, right: TensorLike): Tensor {
   const [kb, n] = b.shape.slice(-2);
   if (ka !== kb) throw innerMismatch(a, b, ka, kb, n);
   if (a.shape.length === 2 && b.shape.length === 2) return node(matmulOp, [a, b], [m, n], a.dtype);
-  // One matrix on the right: the batch axes of a are just more rows.
-  if (b.shape.length === 2) return reshape(matmul(reshape(a, [sizeOf(a.shape.slice(0, -1)), ka]), b), [...a.shape.slice(0, -1), n]);
+  // One matrix on the right serves all on the left.
+  if (b.shape.length === 2) {
+    const before = a.shape.slice(0, -2);
+    const y = node(matmulOp, [reshape(a, [sizeOf(before), m, ka]), b], [sizeOf(before), m, n], a.dtype);
+    return reshape(y, [...before, m, n]);
+  }
 
   const batch = broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2));
   if (batch === null) {

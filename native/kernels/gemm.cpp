@@ -20,46 +20,58 @@ const char* check(const Call& call) {
   return tile_check(call, 2, 1);
 }
 
-Job job_of(const Call& call) {
-  const View &a = call.inputs[0], &b = call.inputs[1], &c = call.outputs[0];
+// The product as one of fewer batches with more rows, where one b serves rows of a that step evenly through all
+// batches.
+struct Product {
+  int64_t batch, m, n, k;
+  View a, b;
+};
+Product product_of(const Call& call) {
+  Product p = {call.outputs[0].shape[0], call.outputs[0].shape[1], call.outputs[0].shape[2],
+               call.inputs[0].shape[2],  call.inputs[0],           call.inputs[1]};
+  if (p.m == 1) p.a.strides[1] = p.a.strides[0];
+  if (p.batch > 1 && p.b.strides[0] == 0 && p.a.strides[0] == p.m * p.a.strides[1]) p.m *= p.batch, p.batch = 1;
+  return p;
+}
+
+Job job_of(const Product& p) {
   Job job{};
   job.parts = 1;
-  job.batch = c.shape[0];
-  job.m = c.shape[1];
-  job.n = c.shape[2];
-  job.k = a.shape[2];
-  job.shared_a = a.strides[0] == 0;
-  job.shared_b = b.strides[0] == 0;
-  job.runs_a = a.strides[1] == 1;
-  job.runs_b = b.strides[2] == 1;
+  job.batch = p.batch;
+  job.m = p.m;
+  job.n = p.n;
+  job.k = p.k;
+  job.shared_a = p.a.strides[0] == 0;
+  job.shared_b = p.b.strides[0] == 0;
+  job.runs_a = p.a.strides[1] == 1;
+  job.runs_b = p.b.strides[2] == 1;
   job.is_contiguous = true;
-  job.output_size = c.size();
+  job.output_size = p.batch * p.m * p.n;
   return job;
 }
 
-Contraction contraction_of(const Call& call) {
-  const View &a = call.inputs[0], &b = call.inputs[1];
-  const int64_t m = a.shape[1], k = a.shape[2], n = b.shape[2];
+Contraction contraction_of(const Product& p) {
   Contraction x{};
-  x.a_rows = axis(m, a.strides[1]);
-  x.a_sum = axis(k, a.strides[2]);
-  x.b_sum = axis(k, b.strides[1]);
-  x.b_cols = axis(n, b.strides[2]);
-  x.c_rows = axis(m, n);
-  x.c_cols = axis(n, 1);
-  x.batch = a.shape[0];
-  x.a_batch = a.strides[0];
-  x.b_batch = b.strides[0];
-  x.c_batch = m * n;
+  x.a_rows = axis(p.m, p.a.strides[1]);
+  x.a_sum = axis(p.k, p.a.strides[2]);
+  x.b_sum = axis(p.k, p.b.strides[1]);
+  x.b_cols = axis(p.n, p.b.strides[2]);
+  x.c_rows = axis(p.m, p.n);
+  x.c_cols = axis(p.n, 1);
+  x.batch = p.batch;
+  x.a_batch = p.a.strides[0];
+  x.b_batch = p.b.strides[0];
+  x.c_batch = p.m * p.n;
   return x;
 }
 
-void plan(const Call& call, Plan& plan) { contract_plan(job_of(call), call, plan); }
+void plan(const Call& call, Plan& plan) { contract_plan(job_of(product_of(call)), call, plan); }
 
 void run(const Call& call, const Work& work) {
-  const Job job = job_of(call);
+  const Product product = product_of(call);
+  const Job job = job_of(product);
   const Cut cut = contract_cut(job, call);
-  contract_run(job, cut, contract_place(job, cut, work), contraction_of(call),
+  contract_run(job, cut, contract_place(job, cut, work), contraction_of(product),
                {call.inputs[0].data, call.inputs[1].data, call.outputs[0].data}, call, work);
 }
 

@@ -30,7 +30,10 @@ describe("one kernel computes", () => {
 
   it("a dense layer with its bias and activation", async () => {
     const layer = nn.sequential(nn.linear(20, 10), nn.relu());
-    expect(await kernelsOf((x) => layer.forward(x), randn([32, 20]))).toEqual(["gemm[add maximum]"]);
+    for (const x of [randn([32, 20]), randn([4, 8, 20])])
+      expect(await kernelsOf((x) => layer.forward(x), x)).toEqual(["gemm[add maximum]"]);
+    const placed = (x: Tensor, places: Tensor) => layer.forward(x).add(places);
+    expect(await kernelsOf(placed, randn([4, 8, 20]), randn([8, 10]))).toEqual(["gemm[add maximum add]"]);
   });
 
   it("a convolution with its bias and activation", async () => {
