@@ -25,7 +25,7 @@ constexpr int mr = TileSize<float>::rows, nr = TileSize<float>::cols, lanes = Ve
 using Register = Vec<float>;
 
 constexpr int64_t kResident = 160 << 10;  // floats of a block's points that stay in L2
-constexpr int64_t kGroup = 64;            // filters, or channels, whose sums are worked on at once
+constexpr int64_t kGroup = 64 / nr * nr;  // filters (whole strips), or channels, whose sums are worked on at once
 constexpr int64_t kBlockTiles = 128;      // that pass by a strip of filters, or are summed up, at once
 constexpr int64_t kFewestTiles = 32;      // of a part of such a sum
 constexpr int64_t kTasks = 16;            // cut until there are so many
