@@ -147,11 +147,14 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
   };
   const reaches = (from: Step, to: Step): boolean => from.after.has(to) || detour(from, to);
 
-  /** Inside a step, values meet in registers: element by element, never through another window. */
+  /** Whether registers that compute `value` can hold `input` as it is: not through another window, nor f32 where they are f64, unrounded. */
+  const isHeldBy = (value: Value, input: Value): boolean =>
+    input === input.window.base && !(input.dtype === "f32" && tileDType(value) === "f64");
+  /** Inside a step, values meet in registers: element by element. */
   const meetInRegisters = (values: readonly Value[], host: Value | null): boolean => {
     const inside = new Set(values);
     if (host !== null) inside.add(host);
-    return values.every((value) => value.inputs.every((input) => !inside.has(input.window.base) || input === input.window.base));
+    return values.every((value) => value.inputs.every((input) => !inside.has(input.window.base) || isHeldBy(value, input)));
   };
   const operandCount = (values: readonly Value[]): number => {
     const operands = new Set<Value>(values);

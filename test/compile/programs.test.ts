@@ -28,6 +28,12 @@ describe("one kernel computes", () => {
     expect(await kernelsOf(chain, randn([7, 9]), randn([9]))).toEqual(["tile[mul add tanh sub maximum]"]);
   });
 
+  it("not what has to be rounded on the way", async () => {
+    const third = tensor([1 / 3], { dtype: "f64" });
+    const there = await compile((x: Tensor) => x.cast("f32").cast("f64"))(third);
+    expect(await there.item()).toBe(Math.fround(1 / 3));
+  });
+
   it("a dense layer with its bias and activation", async () => {
     const layer = nn.sequential(nn.linear(20, 10), nn.relu());
     for (const x of [randn([32, 20]), randn([4, 8, 20])])
