@@ -1,10 +1,11 @@
-/** From a graph to a program: capture → partition → schedule → emit → cut bands → recompute → share memory. */
+/** From a graph to a program: capture → rematerialize → partition → schedule → emit → cut bands → recompute → share memory. */
 import type { Graph } from "../graph/signature.js";
 import type { Program } from "../runtime/program.js";
 import { cutBands } from "./bands.js";
 import { Assembly, Emitter, type Place } from "./emit.js";
 import { compact, planMemory, reuseInPlace } from "./memory.js";
 import { recompute } from "./recompute.js";
+import { rematerialize } from "./rematerialize.js";
 import { capture } from "./value.js";
 
 export interface Compiled {
@@ -23,14 +24,22 @@ export interface CompileOptions {
   readonly share?: boolean;
   /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 512 MB. */
   readonly plenty?: number;
+  /** Elements from which on a value that an activation's gradient needs is computed again rather than kept. Default 65536. */
+  readonly large?: number;
 }
 
 const plentyOfBytes = 512 * 1024 * 1024;
+/** Writing and reading less than that costs no more than computing. */
+const largeSize = 1 << 16;
 
 /** Compiles a graph whose nodes' positions are those of its own walk. */
-export function compileGraph(graph: Graph, { fuse = true, share = true, plenty = plentyOfBytes }: CompileOptions = {}): Compiled {
+export function compileGraph(
+  graph: Graph,
+  { fuse = true, share = true, plenty = plentyOfBytes, large = largeSize }: CompileOptions = {},
+): Compiled {
   const assembly = new Assembly(fuse);
-  new Emitter(assembly, capture(graph)).emit();
+  const captured = capture(graph);
+  new Emitter(assembly, fuse ? rematerialize(captured, large) : captured).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
   // A program without convolutions need not load what cuts bands.
   const isBanded = share && inPlace.some(({ kernel }) => kernel === "conv2d");

@@ -69,7 +69,7 @@ export function gelu(value: TensorLike, { approximate = "none" }: { approximate?
   if (approximate !== "none" && approximate !== "tanh") {
     throw new ValueError(`gelu: approximate must be "none" or "tanh" but is "${approximate as string}"`, { op: "gelu" });
   }
-  if (approximate === "none") return mul(mul(x, k(x, 0.5)), add(erf(mul(x, k(x, Math.SQRT1_2))), k(x, 1)));
+  if (approximate === "none") return mul(x, mul(add(erf(mul(x, k(x, Math.SQRT1_2))), k(x, 1)), k(x, 0.5)));
   // ½(1 + tanh u) = σ(2u), which does not cancel where u < 0.
   const cubic = add(mul(mul(mul(x, x), x), k(x, 0.044715)), x);
   return mul(x, sigmoid(mul(cubic, k(x, 2 * Math.sqrt(2 / Math.PI)))));

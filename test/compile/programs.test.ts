@@ -157,6 +157,29 @@ describe("memory is shared", () => {
     expect(arenaBytes(chain.programs()[0])).toBe(64 * 64 * 4 + 64 * 4);
   });
 
+  it("by an activation's gradient: it needs what came before the activation, and computes the rest again", () => {
+    for (const [activation, before] of [
+      ["gelu", 2],
+      ["silu", 1],
+      ["hardSwish", 1],
+      ["mish", 1],
+    ] as const) {
+      const [first, last] = [nn.linear(8, 64), nn.linear(64, 1)];
+      const parameters = [first, last].flatMap((layer) => layer.parameters());
+      const loss = last
+        .forward(nn[activation]().forward(first.forward(randn([32, 8]))))
+        .square()
+        .sum();
+      const outputs = [loss, ...gradients(loss, parameters)];
+      materialize(parameters);
+      const [kept, again] = [1 << 16, 1].map((large) => compileGraph(graphOf(outputs, []), { large }).program);
+      const arrays = ({ arenaBytes }: typeof kept) => Math.floor(arenaBytes / (32 * 64 * 4));
+      expect([arrays(again), arrays(kept)], activation).toEqual([2, 2 + before]);
+      expect(again.instructions.map(({ kernel }) => kernel)).toEqual(kept.instructions.map(({ kernel }) => kernel));
+      expect(run(outputs, [], { large: 1 }, poisoned)).toEqual(run(outputs, [], {}));
+    }
+  });
+
   const layers = () => [nn.conv2d(8, 8, { kernel: 3, padding: 1 }), nn.batchNorm(8), nn.relu()];
   const network = () => nn.sequential(...Array.from({ length: 6 }, layers).flat());
 

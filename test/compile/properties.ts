@@ -58,6 +58,7 @@ const ways: Readonly<Record<string, (outputs: readonly Tensor[], updates: readon
   fused: (outputs, updates) => run(outputs, updates, {}),
   unfused: (outputs, updates) => run(outputs, updates, { fuse: false }),
   "without shared memory": (outputs, updates) => run(outputs, updates, { share: false }),
+  "with values computed again": (outputs, updates) => run(outputs, updates, { large: 1 }, poisoned),
   poisoned: (outputs, updates) => run(outputs, updates, {}, poisoned),
   "unfused and poisoned": (outputs, updates) => run(outputs, updates, { fuse: false }, poisoned),
 };
