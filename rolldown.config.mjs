@@ -19,6 +19,7 @@ const published = [...Object.values(exports).map((entry) => entry.default), ...O
 
 /** Modules that are late. They export functions and classes; their files in dist/ lie where they do in lib/. */
 const late = [
+  "autodiff/scan",
   "compile/bands",
   "compile/print",
   "compile/recompute",
@@ -29,6 +30,7 @@ const late = [
   "data/mnist",
   "data/readers",
   "data/split",
+  "data/table",
   "data/workers",
   "debug/index",
   "diagnose/index",
@@ -42,6 +44,7 @@ const late = [
   "nn/preprocessing",
   "nn/summary",
   "ops/spatial",
+  "optim/adaptive",
   "plot/index",
   "profile/index",
   "report/index",
