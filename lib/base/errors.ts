@@ -77,3 +77,11 @@ export class DisposedError extends NablaError {
 export class DeviceError extends NablaError {
   override readonly code = "ERR_DEVICE";
 }
+
+/** What a value is, for messages: `a Tensor`, `the number 3`. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value !== "object") return `the ${typeof value} ${String(value)}`;
+  const name = value.constructor?.name ?? "object";
+  return `${/^[AEIO]/.test(name) ? "an" : "a"} ${name}`;
+}

@@ -1,6 +1,7 @@
 /** AlexNet: the paper's, and the one that torchvision has. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { flattenByChannel, type ModelOptions, model, settle } from "./parts.js";
+import { flattenByChannel, type ModelOptions, model } from "./parts.js";
 
 export interface AlexNetOptions extends ModelOptions {
   /** Before the first two dense layers. Default 0.5. */

@@ -1,6 +1,7 @@
 /** ConvNeXt: a convolutional network with the habits of transformers. Source: Liu et al. 2022, table 9 and figure 4. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { type ModelOptions, model, Residual, settle } from "./parts.js";
+import { type ModelOptions, model, Residual } from "./parts.js";
 
 export interface ConvNeXtOptions extends ModelOptions {
   /** Probability that the last block is left out in training; those before it have less, in proportion to their place. Default 0.1. */

@@ -1,7 +1,8 @@
 /** DenseNet: each layer reads the outputs of all before it. Source: Huang, Liu, van der Maaten & Weinberger 2017, table 1. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
 import { concat, type Tensor } from "../tensor/index.js";
-import { Chain, chain, conv, type ModelOptions, model, settle } from "./parts.js";
+import { Chain, chain, conv, type ModelOptions, model } from "./parts.js";
 
 export interface DenseNetOptions extends ModelOptions {
   /** Of the output of each dense layer. Default 0. */

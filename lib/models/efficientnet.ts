@@ -1,7 +1,9 @@
 /** EfficientNet: one small network, scaled in width, depth and resolution together. Source: Tan & Le 2019, table 1, section 3.3. */
+
 import { ValueError } from "../base/errors.js";
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { type ConvNormOptions, chain, checkFactors, convNorm, type ModelOptions, model, Residual, roundChannels, settle } from "./parts.js";
+import { type ConvNormOptions, chain, checkFactors, convNorm, type ModelOptions, model, Residual, roundChannels } from "./parts.js";
 
 export interface EfficientNetOptions extends ModelOptions {
   /** Before the dense layer. Default: that of the published network. */

@@ -1,6 +1,7 @@
 /** GoogLeNet (Inception v1), with batch norm as in torchvision. Source: Szegedy et al. 2015, table 1. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, settle, WithAuxiliary } from "./parts.js";
+import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, WithAuxiliary } from "./parts.js";
 
 export interface GoogLeNetOptions extends ModelOptions {
   /** Whether there are auxiliary classifiers, which `heads(x)` gives beside the logits. Default true. */

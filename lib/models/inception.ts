@@ -1,6 +1,7 @@
 /** Inception v3: convolutions taken apart into smaller and flatter ones. Source: Szegedy et al. 2016, table 1 and figures 5 to 10. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { Branches, chain, denseNormal, type ModelOptions, settle, WithAuxiliary } from "./parts.js";
+import { Branches, chain, denseNormal, type ModelOptions, WithAuxiliary } from "./parts.js";
 
 export interface InceptionV3Options extends ModelOptions {
   /** Whether there is an auxiliary classifier, which `heads(x)` gives beside the logits. Default true. */

@@ -1,6 +1,7 @@
 /** LeNet-5. Source: LeCun, Bottou, Bengio & Haffner 1998, section II.B. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { type ModelOptions, model, settle } from "./parts.js";
+import { type ModelOptions, model } from "./parts.js";
 
 /**
  * LeNet-5 in the form in which it is trained today: ReLU, largest values, every map connected, 61,706 parameters. Images

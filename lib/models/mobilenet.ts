@@ -1,6 +1,7 @@
 /** MobileNet v1 and v2: depthwise convolutions and what mixes their channels. Sources: Howard et al. 2017, Sandler et al. 2018. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { chain, checkFactors, conv, convNorm, type ModelOptions, model, Residual, roundChannels, settle } from "./parts.js";
+import { chain, checkFactors, conv, convNorm, type ModelOptions, model, Residual, roundChannels } from "./parts.js";
 
 export interface MobileNetOptions extends ModelOptions {
   /** Factor α > 0 on all numbers of channels, which are rounded to multiples of 8. Default 1. */

@@ -1,6 +1,7 @@
 /** Network in network: convolutions followed by 1 × 1 convolutions, and an average in place of dense layers. Source: Lin, Chen & Yan 2014. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { conv, type ModelOptions, settle } from "./parts.js";
+import { conv, type ModelOptions } from "./parts.js";
 
 export interface NetworkInNetworkOptions extends ModelOptions {
   /** After the first two blocks. Default 0.5. */

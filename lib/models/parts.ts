@@ -14,24 +14,6 @@ export interface ModelOptions {
   inChannels?: number;
 }
 
-/**
- * The options of a model, all of them: those that are not given are the defaults.
- * @throws ValueError if `given` is not an object or has one that is not among the defaults.
- */
-export function settle<Options extends object>(op: string, given: Options, defaults: Required<Options>): Required<Options> {
-  const known = Object.keys(defaults).join(", ");
-  if (typeof given !== "object" || given === null) {
-    throw new ValueError(`${op}: expected options, such as { classes: 10 }, but received ${given}; there are ${known}`, {
-      op,
-      inputs: [given],
-    });
-  }
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
-  const unknown = entries.find(([key]) => !(key in defaults));
-  if (unknown !== undefined) throw new ValueError(`${op}: there is no option ${unknown[0]}; there are ${known}`, { op, inputs: unknown });
-  return { ...defaults, ...Object.fromEntries(entries) };
-}
-
 /** @throws ValueError unless the factors on widths and depths are numbers above 0. */
 export function checkFactors(op: string, factors: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(factors)) {

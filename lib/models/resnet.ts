@@ -1,9 +1,11 @@
 /** Residual networks. Source: He, Zhang, Ren & Sun 2016: table 1 (ImageNet), section 4.2 (CIFAR-10). */
+
 import { ValueError } from "../base/errors.js";
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
 import { Stateless } from "../nn/stateless.js";
 import { pad } from "../tensor/index.js";
-import { conv, convNorm, type ModelOptions, model, Residual, settle } from "./parts.js";
+import { conv, convNorm, type ModelOptions, model, Residual } from "./parts.js";
 
 /** Two 3 × 3 convolutions. */
 const basic = (from: number, width: number, stride: number) => ({

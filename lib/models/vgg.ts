@@ -1,6 +1,7 @@
 /** VGG: 3 × 3 convolutions in five stages. Source: Simonyan & Zisserman 2015, table 1. */
+import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
-import { conv, flattenByChannel, type ModelOptions, model, settle } from "./parts.js";
+import { conv, flattenByChannel, type ModelOptions, model } from "./parts.js";
 
 export interface VggOptions extends ModelOptions {
   /** Whether batch norm follows each convolution. Default false, as in the paper. */

@@ -1,9 +1,11 @@
 /** The vision transformer: patches of an image as a sequence of words. Source: Dosovitskiy et al. 2021, figure 1 and table 1. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { settle } from "../base/options.js";
 import { format } from "../base/shape.js";
 import * as nn from "../nn/index.js";
 import { concat, randn, type Tensor, type Variable, variable, zeros } from "../tensor/index.js";
-import { Chain, chain, type ModelOptions, type Named, settle } from "./parts.js";
+import { Chain, chain, type ModelOptions, type Named } from "./parts.js";
 
 export interface VisionTransformerOptions extends ModelOptions {
   /** Edge of the images, which `patch` divides. Default 224. */

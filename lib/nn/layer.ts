@@ -1,6 +1,6 @@
 /** What layers share: their parameters, checks of their sizes and inputs, and how they print. */
 import { isFloat } from "../base/dtype.js";
-import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { type DType, type FloatDType, type Tensor, type Variable, variable } from "../tensor/index.js";
 import { type Initializer, uniform, zeros } from "./init.js";
@@ -21,7 +21,10 @@ export interface WeightOptions {
 /** Throws unless `value` is a whole number ≥ 1. */
 export function checkSize(op: string, name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {
-    throw new ValueError(`${op}: ${name} must be a whole number ≥ 1 but is ${value}`, { op, inputs: [value] });
+    throw new ValueError(`${op}: ${name} must be a whole number ≥ 1 but is ${typeof value === "number" ? value : describe(value)}`, {
+      op,
+      inputs: [value],
+    });
   }
 }
 

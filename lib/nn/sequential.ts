@@ -1,6 +1,5 @@
 /** Modules one after the other. */
-import { ValueError } from "../base/errors.js";
-import { describe } from "../ops/convert.js";
+import { describe, ValueError } from "../base/errors.js";
 import type { Tensor } from "../tensor/index.js";
 import { Module } from "./module.js";
 

@@ -1,6 +1,6 @@
 /** From what users pass (numbers, nested arrays, typed arrays, variables) to tensors, and the dtype rules of operands. */
 import { allocate, type DType, isFloat, type TypedArray } from "../base/dtype.js";
-import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";
 import { format, type Shape, sizeOf } from "../base/shape.js";
 import { defineOp, node, sourceNode } from "../graph/op.js";
 import { noInputs, Tensor } from "../graph/tensor.js";
@@ -119,12 +119,6 @@ function flatten(op: string, value: unknown, shape: Shape, depth: number, out: n
     });
   }
   for (const entry of value) flatten(op, entry, shape, depth + 1, out);
-}
-
-export function describe(value: unknown): string {
-  if (value === null || value === undefined) return String(value);
-  if (typeof value === "object") return `a ${value.constructor?.name ?? "object"}`;
-  return `the ${typeof value} ${String(value)}`;
 }
 
 /** `x: [2, 3] f32` for messages. */

@@ -1,7 +1,7 @@
 /** What an optimizer is made from: a rule for one parameter, options with their defaults, and groups that change some of them. */
 import { type FloatDType, isFloat } from "../base/dtype.js";
-import { ValueError } from "../base/errors.js";
-import { describe } from "../ops/convert.js";
+import { describe, ValueError } from "../base/errors.js";
+import { checkOptions, settle } from "../base/options.js";
 import { full, minimum, sign, Tensor, uniform, Variable } from "../tensor/index.js";
 import { Optimizer } from "./optimizer.js";
 import { checkNumber, type Schedule } from "./schedule.js";
@@ -92,9 +92,10 @@ export function defineOptimizer<Options extends CommonOptions, const State exten
 ): OptimizerFunction<Options> {
   const { name } = algorithm;
   return (parameters, ...[shared]) => {
+    if (shared !== undefined) checkOptions(name, shared, Object.keys({ ...commonDefaults, ...algorithm.defaults }));
     const groups = groupsOf<Options>(name, parameters).map((group) => {
       const { parameters: members, ...own } = group;
-      const options = settle(algorithm, { ...shared, ...own } as unknown as Options);
+      const options = settled(algorithm, { ...shared, ...own } as unknown as Options);
       return { options, members: [...members], hasOwnRate: "lr" in own };
     });
     checkParameters(
@@ -143,22 +144,15 @@ function withinNorm(w: Tensor, limit: Tensor): Tensor {
 }
 
 /** All options, checked; what is not given is as the algorithm has it. */
-function settle<Options extends CommonOptions, State extends string>(
+function settled<Options extends CommonOptions, State extends string>(
   { name, defaults, fractions = [], conflict }: Algorithm<Options, State>,
   given: Options,
 ): Settled<Options> {
-  const known: Record<string, unknown> = { ...commonDefaults, ...defaults };
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined);
-  const unknown = entries.find(([key]) => !(key in known));
-  if (unknown !== undefined) {
-    throw new ValueError(`${name}: there is no option ${unknown[0]}; there are ${Object.keys(known).join(", ")}`, {
-      op: name,
-      inputs: unknown,
-    });
-  }
-  const options = { ...known, ...Object.fromEntries(entries) } as Settled<Options>;
+  const known = { ...commonDefaults, ...defaults } as unknown as Settled<Options>;
+  const options: Settled<Options> = settle(name, given as Settled<Options>, known as Required<Settled<Options>>);
   if (options.lr === null) throw new ValueError(`${name}: there is no default learning rate; give one: { lr: 0.1 }`, { op: name });
-  for (const [key, value] of Object.entries(options)) checkOption(name, key, value, known[key], fractions.includes(key as keyof Options));
+  for (const [key, value] of Object.entries(options))
+    checkOption(name, key, value, known[key as keyof Options], fractions.includes(key as keyof Options));
   const problem = conflict?.(options) ?? null;
   if (problem !== null) throw new ValueError(`${name}: ${problem}`, { op: name, inputs: [options] });
   return options;
@@ -172,9 +166,8 @@ function checkOption(name: string, key: string, value: unknown, usual: unknown, 
   const refuse = (expected: string): never => {
     throw new ValueError(`${name}: ${key} must be ${expected} but is ${describe(value)}`, { op: name, inputs: [value] });
   };
-  if (typeof usual === "boolean") {
-    if (typeof value !== "boolean") refuse("true or false");
-  } else if (Array.isArray(usual)) {
+  if (typeof usual === "boolean") return;
+  if (Array.isArray(usual)) {
     const numbers = Array.isArray(value) && value.length === usual.length ? value : refuse(`${usual.length} numbers`);
     for (const [i, entry] of numbers.entries()) checkNumber(name, `${key}[${i}]`, entry, below);
   } else {

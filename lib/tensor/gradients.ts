@@ -2,13 +2,13 @@
 
 import { backward } from "../autodiff/backward.js";
 import { isFloat } from "../base/dtype.js";
-import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";
 import { format, sizeOf } from "../base/shape.js";
 import { node } from "../graph/op.js";
 import { Tensor } from "../graph/tensor.js";
 import { readVariable } from "../graph/trace.js";
 import { Variable } from "../graph/variable.js";
-import { asTensor, describe, type TensorLike } from "../ops/convert.js";
+import { asTensor, type TensorLike } from "../ops/convert.js";
 import { onesLike, zerosLike } from "../ops/create.js";
 import { snapshotOp, stopGradient } from "../ops/elementwise.js";
 

@@ -134,9 +134,12 @@ it("wrong sizes are refused", () => {
 
 it("options that a model does not have are refused", () => {
   expect(() => models.resnet18({ numClasses: 10 } as object)).toThrow(
-    "resnet18: there is no option numClasses; there are classes, inChannels",
+    "resnet18: there is no option numClasses; did you mean classes? There are classes, inChannels",
   );
-  expect(() => models.resnet18(10 as unknown as object)).toThrow("resnet18: expected options, such as { classes: 10 }, but received 10");
+  expect(() => models.resnet18(10 as unknown as object)).toThrow(
+    "resnet18: expected options { classes, inChannels } but received the number 10",
+  );
+  expect(() => models.lenet5({ classes: "10" } as object)).toThrow("lenet5: classes must be a number but is the string 10");
   expect(models.resnet18({ classes: undefined } as object).fc.outFeatures).toBe(1000);
 });
 
