@@ -1,5 +1,5 @@
 /** Options that functions do not have are refused: every public function that takes an options object stands in the table. */
-import { optim, ValueError, type Variable, variable } from "nabla";
+import { ArrayDataset, nn, optim, ValueError, type Variable, variable } from "nabla";
 import * as models from "nabla/models";
 import { describe, expect, it } from "vitest";
 import { checkOptions } from "../lib/base/options.js";
@@ -44,10 +44,35 @@ describe("a misspelt option", () => {
 
 const w = (): Variable[] => [variable([1, 2])];
 
-/** Calls with options. */
+const data = () => new ArrayDataset({ x: { data: Float32Array.of(1, 2), shape: [2, 1], dtype: "f32" } });
+
+/** Calls with options, by the name that messages give. */
 const calls: Readonly<Record<string, (options: never) => unknown>> = {
-  adam: (options) => optim.adam(w(), options),
-  lenet5: (options) => models.lenet5(options),
+  ...{ conv1d: (o) => nn.conv1d(1, 1, o), conv2d: (o) => nn.conv2d(1, 1, o), conv3d: (o) => nn.conv3d(1, 1, o) },
+  ...{ convTranspose1d: (o) => nn.convTranspose1d(1, 1, o), convTranspose2d: (o) => nn.convTranspose2d(1, 1, o) },
+  ...{ depthwiseConv2d: (o) => nn.depthwiseConv2d(1, o), separableConv2d: (o) => nn.separableConv2d(1, 1, o) },
+  ...{ linear: (o) => nn.linear(1, 1, o), bilinear: (o) => nn.bilinear(1, 1, 1, o), embedding: (o) => nn.embedding(1, 1, o) },
+  ...{ maxPool1d: (o) => nn.maxPool1d(1, o), avgPool2d: (o) => nn.avgPool2d(1, o), lpPool2d: (o) => nn.lpPool2d(1, 1, o) },
+  ...{ batchNorm: (o) => nn.batchNorm(1, o), layerNorm: (o) => nn.layerNorm(1, o), rmsNorm: (o) => nn.rmsNorm(1, o) },
+  ...{ groupNorm: (o) => nn.groupNorm(1, 1, o), instanceNorm: (o) => nn.instanceNorm(1, o) },
+  ...{ localResponseNorm: (o) => nn.localResponseNorm(1, o), upsample: (o) => nn.upsample(o), pad: (o) => nn.pad(1, o) },
+  ...{ squeezeExcitation: (o) => nn.squeezeExcitation(1, 1, o), layerScale: (o) => nn.layerScale(1, o) },
+  ...{ stochasticDepth: (o) => nn.stochasticDepth(0, o), prelu: (o) => nn.prelu(1, o), gelu: nn.gelu },
+  ...{ leakyRelu: nn.leakyRelu, elu: nn.elu, celu: nn.celu, softplus: nn.softplus, hardTanh: nn.hardTanh },
+  ...{ softmax: nn.softmax, logSoftmax: nn.logSoftmax, softmin: nn.softmin, glu: nn.glu },
+  multiHeadAttention: (o) => nn.multiHeadAttention(1, o),
+  ...{ normalize: (o) => nn.normalize(1, o), impute: (o) => nn.impute(1, o) },
+  ...{ "normalize.fit": (o) => nn.normalize.fit(data(), o), "impute.fit": (o) => nn.impute.fit(data(), o) },
+  ...{
+    summary: (o) => nn.relu().summary([1], o),
+    loadStateDict: (o) => nn.relu().loadStateDict({}, o),
+    load: (o) => nn.relu().load("", o),
+  },
+  ...{ uniform: nn.init.uniform, normal: nn.init.normal, truncatedNormal: nn.init.truncatedNormal, identity: nn.init.identity },
+  ...{ xavierUniform: nn.init.xavierUniform, xavierNormal: nn.init.xavierNormal, orthogonal: nn.init.orthogonal },
+  ...{ heUniform: nn.init.heUniform, heNormal: nn.init.heNormal },
+  adam: (o) => optim.adam(w(), o),
+  lenet5: models.lenet5,
 };
 
 describe.each(Object.entries(calls))("%s", (op, call) => {

@@ -1,6 +1,8 @@
 /** Attention: each position of a sequence takes in what it finds at others. */
+
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape } from "../base/shape.js";
 import { checkProbability } from "../ops/dropout.js";
 import { dropout as drop, type FloatDType, softmax, type Tensor, type Variable, variable, where, zeros } from "../tensor/index.js";
@@ -19,6 +21,8 @@ export interface MultiHeadAttentionOptions {
   /** Default f32. */
   dtype?: FloatDType;
 }
+
+const names = ["heads", "bias", "dropout", "dtype"] as const;
 
 export interface AttendOptions {
   /**
@@ -43,7 +47,7 @@ export class MultiHeadAttention extends Module<[query: Tensor, key?: Tensor, val
     private readonly options: MultiHeadAttentionOptions,
   ) {
     super();
-    const { heads, bias = true, dropout = 0, dtype = "f32" } = options;
+    const { heads, bias = true, dropout = 0, dtype = "f32" } = optionsOf("multiHeadAttention", options, names);
     checkSize("multiHeadAttention", "the number of features", features);
     checkSize("multiHeadAttention", "the number of heads", heads);
     checkProbability("multiHeadAttention", dropout);
@@ -59,10 +63,11 @@ export class MultiHeadAttention extends Module<[query: Tensor, key?: Tensor, val
     this.outProj = linear(features, features, { bias, dtype, init: heUniform({ slope: Math.sqrt(5) }) });
   }
 
-  forward(query: Tensor, key: Tensor = query, value: Tensor = key, { mask }: AttendOptions = {}): Tensor {
+  forward(query: Tensor, key: Tensor = query, value: Tensor = key, options: AttendOptions = {}): Tensor {
+    const { mask } = optionsOf("multiHeadAttention", options, ["mask"]);
     this.check(query, key, value, mask);
-    const { features, options, inProjBias } = this;
-    const { heads, dropout = 0 } = options;
+    const { features, inProjBias } = this;
+    const { heads, dropout = 0 } = this.options;
     /** Projections number `from` to `to` of x, each [n, heads, t, d / heads]. */
     const project = (x: Tensor, from: number, to: number): Tensor[] => {
       const [n, t] = x.shape;

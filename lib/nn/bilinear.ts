@@ -1,6 +1,7 @@
 /** The layer of two inputs that multiplies both. */
+import { optionsOf } from "../base/options.js";
 import type { Tensor, Variable } from "../tensor/index.js";
-import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
+import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
 import { Module } from "./module.js";
 
 /** y_o = aᵀ·W_o·b + bias_o.  a: [..., m], b: [..., n] → [..., out]; weight: [m, n, out], bias: [out]. */
@@ -15,6 +16,7 @@ export class Bilinear extends Module<[a: Tensor, b: Tensor]> {
     private readonly options: WeightOptions = {},
   ) {
     super();
+    optionsOf("bilinear", options, weightNames);
     for (const size of [aFeatures, bFeatures, outFeatures]) checkSize("bilinear", "a number of features", size);
     const { weight, bias } = weightAndBias("bilinear", [aFeatures, bFeatures, outFeatures], options, { fanIn: aFeatures });
     this.weight = weight;

@@ -1,8 +1,10 @@
 /** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
+
 import { ValueError } from "../base/errors.js";
-import { checkWindow, extents, layoutOf, type Rank, slide, wholes } from "../ops/conv.js";
+import { optionsOf } from "../base/options.js";
+import { checkWindow, convNames, extents, layoutOf, type Rank, slide, wholes } from "../ops/conv.js";
 import { type ConvOptions, conv2d as convolve, type PaddingMode, type Pair, pad, type Tensor, type Variable } from "../tensor/index.js";
-import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
+import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
 import { Module } from "./module.js";
 
 export interface ConvLayerOptions<Size = number> extends WeightOptions, ConvOptions<Size> {
@@ -11,6 +13,7 @@ export interface ConvLayerOptions<Size = number> extends WeightOptions, ConvOpti
   /** What the padding is filled with: zeros, the default, or as `pad` of the same mode does. Transposed convolutions have zeros. */
   paddingMode?: "zeros" | Exclude<PaddingMode, "constant">;
 }
+export const convLayerNames = ["kernel", ...convNames, "paddingMode", ...weightNames] as const;
 export type Conv2dLayerOptions = ConvLayerOptions<Pair>;
 
 /** What tells convolutional layers apart. */
@@ -38,7 +41,7 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
   ) {
     super();
     const { op, rank, transposed = false } = kind;
-    const { kernel, stride = 1, padding = "valid", dilation = 1, groups = 1, paddingMode = "zeros" } = options ?? {};
+    const { kernel, stride = 1, padding = "valid", dilation = 1, groups = 1, paddingMode = "zeros" } = options;
     checkSize(op, "the number of input channels", inChannels);
     checkSize(op, "the number of output channels", outChannels);
     checkSize(op, "groups", groups);
@@ -114,7 +117,12 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
 /** Cross-correlation and bias. x: [n, h, w, in] → [n, h', w', out]; weight: [r, s, in / groups, out], bias: [out]. */
 export class Conv2d extends ConvLayer<Conv2dLayerOptions> {
   constructor(inChannels: number, outChannels: number, options: Conv2dLayerOptions) {
-    super({ name: "Conv2d", op: "conv2d", rank: 2, apply: convolve }, inChannels, outChannels, options);
+    super(
+      { name: "Conv2d", op: "conv2d", rank: 2, apply: convolve },
+      inChannels,
+      outChannels,
+      optionsOf("conv2d", options, convLayerNames),
+    );
   }
 }
 

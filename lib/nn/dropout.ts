@@ -1,5 +1,7 @@
 /** Layers that leave elements out at random while they are trained. */
+
 import { ShapeError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import { checkDepthMode, checkProbability } from "../ops/dropout.js";
 import { alphaDropout as alphaDrop, channelDropout, dropout as drop, stochasticDepth as dropDepth, type Tensor } from "../tensor/index.js";
@@ -71,6 +73,7 @@ export const alphaDropout = layerOf({ name: "AlphaDropout", op: "alphaDropout", 
  * (`mode: "row"`, the default) or for all at once (`"batch"`). x: [n, …]; else as {@link dropout}. Source: Huang et al. 2016.
  */
 export const stochasticDepth = (p: number, options: { mode?: "row" | "batch" } = {}): Dropout => {
-  checkDepthMode(options.mode ?? "row");
+  const { mode = "row" } = optionsOf("stochasticDepth", options, ["mode"]);
+  checkDepthMode(mode);
   return new Dropout({ name: "StochasticDepth", op: "stochasticDepth", apply: (x, q) => dropDepth(x, q, options), options }, p);
 };

@@ -1,5 +1,7 @@
 /** Vectors looked up by number. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { asTensor } from "../ops/convert.js";
 import { arange, type FloatDType, gather, type Tensor, type Variable, variable, where } from "../tensor/index.js";
 import { type Initializer, normal } from "./init.js";
@@ -30,7 +32,7 @@ export class Embedding extends Module<[index: Tensor]> {
     super();
     checkSize("embedding", "the number of vectors", count);
     checkSize("embedding", "the size of vectors", size);
-    const { paddingIndex, init = normal(), dtype = "f32" } = options;
+    const { paddingIndex, init = normal(), dtype = "f32" } = optionsOf("embedding", options, ["paddingIndex", "init", "dtype"]);
     const weight = init([count, size], { dtype });
     if (paddingIndex === undefined) {
       this.weight = variable(weight);

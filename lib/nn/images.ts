@@ -1,8 +1,10 @@
 /** Layers that pad, resize, rearrange or normalise images; the formulas stand with the functions of the same names. */
 
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import { checkCount, checkUpsample } from "../ops/spatial.js";
+import { padNames } from "../ops/views.js";
 import type { LocalResponseNormOptions, PadOptions, Tensor, UpsampleOptions } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
 import { showCall } from "./layer.js";
@@ -19,6 +21,7 @@ const counted =
 
 /** x / (k + α / size · Σ x²)^β over the `size` channels around each. [n, …, c] → the same. Source: Krizhevsky et al. 2012. */
 export const localResponseNorm = (size: number, options: LocalResponseNormOptions = {}): Module => {
+  optionsOf("localResponseNorm", options, ["alpha", "beta", "k"]);
   checkCount("localResponseNorm", "size", size);
   return new Stateless(showCall("LocalResponseNorm", [size], options), (x) => ops.localResponseNorm(x, size, options));
 };
@@ -39,6 +42,7 @@ export const upsample = (options: UpsampleOptions): Module => {
  * @throws ValueError unless all are whole numbers ≥ 0.
  */
 export const pad = (padding: number | readonly (readonly [number, number])[], options: PadOptions = {}): Module => {
+  optionsOf("pad", options, padNames);
   const sides = typeof padding === "number" ? [padding] : padding.flat();
   if (sides.some((n) => !Number.isInteger(n) || n < 0) || (typeof padding !== "number" && padding.some((two) => two.length !== 2))) {
     throw new ValueError(`pad: padding must be a whole number ≥ 0 or pairs of them but is ${JSON.stringify(padding)}`, {

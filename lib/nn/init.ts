@@ -1,5 +1,7 @@
 /** Initial values of parameters. They are lazy: a whole model is initialised in one run, from the seed of `setSeed`. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape, sizeOf } from "../base/shape.js";
 import { erf, eye, type FloatDType, full, rand, randn, scan, type Tensor, tensor, zeros as zerosOf } from "../tensor/index.js";
 
@@ -14,7 +16,8 @@ export const zeros = (): Initializer => constant(0);
 export const ones = (): Initializer => constant(1);
 
 /** Uniform in [low, high). */
-export const uniform = ({ low = 0, high = 1 } = {}): Initializer => {
+export const uniform = (bounds: { low?: number; high?: number } = {}): Initializer => {
+  const { low = 0, high = 1 } = optionsOf("uniform", bounds, ["low", "high"]);
   if (!(low <= high))
     throw new ValueError(`uniform: expected low ≤ high but received ${low} and ${high}`, { op: "uniform", inputs: [low, high] });
   return (shape, options) =>
@@ -24,7 +27,8 @@ export const uniform = ({ low = 0, high = 1 } = {}): Initializer => {
 };
 
 /** Normal with the given mean and standard deviation. */
-export const normal = ({ mean = 0, std = 1 } = {}): Initializer => {
+export const normal = (moments: { mean?: number; std?: number } = {}): Initializer => {
+  const { mean = 0, std = 1 } = optionsOf("normal", moments, ["mean", "std"]);
   if (!(std >= 0)) throw new ValueError(`normal: expected std ≥ 0 but received ${std}`, { op: "normal", inputs: [std] });
   return (shape, options) => randn(shape, options).mul(std).add(mean);
 };
@@ -49,7 +53,8 @@ function inverseErf(u: Tensor): Tensor {
  * Normal with the given mean and standard deviation, of which only what lies from `low` to `high` standard deviations from the mean is
  * drawn; the default bounds −2 and 2 leave a deviation of 0.88 · std.
  */
-export const truncatedNormal = ({ mean = 0, std = 1, low = -2, high = 2 } = {}): Initializer => {
+export const truncatedNormal = (options: { mean?: number; std?: number; low?: number; high?: number } = {}): Initializer => {
+  const { mean = 0, std = 1, low = -2, high = 2 } = optionsOf("truncatedNormal", options, ["mean", "std", "low", "high"]);
   if (!(std >= 0 && low < high)) {
     throw new ValueError(`truncatedNormal: expected std ≥ 0 and low < high but received ${std}, ${low} and ${high}`, {
       op: "truncatedNormal",
@@ -92,15 +97,15 @@ export interface XavierOptions {
   gain?: number;
 }
 
-const xavier =
-  ({ gain: factor = 1 }: XavierOptions) =>
-  (fans: Fans) =>
-    factor * Math.sqrt(2 / (fans.in + fans.out));
+function xavier(op: string, kind: "normal" | "uniform", options: XavierOptions): Initializer {
+  const { gain: factor = 1 } = optionsOf(op, options, ["gain"]);
+  return scaled(op, kind, (fans) => factor * Math.sqrt(2 / (fans.in + fans.out)));
+}
 
 /** Uniform, variance gain² · 2 / (in + out). Source: Glorot & Bengio 2010. */
-export const xavierUniform = (options: XavierOptions = {}): Initializer => scaled("xavierUniform", "uniform", xavier(options));
+export const xavierUniform = (options: XavierOptions = {}): Initializer => xavier("xavierUniform", "uniform", options);
 /** Normal, variance gain² · 2 / (in + out). Source: Glorot & Bengio 2010. */
-export const xavierNormal = (options: XavierOptions = {}): Initializer => scaled("xavierNormal", "normal", xavier(options));
+export const xavierNormal = (options: XavierOptions = {}): Initializer => xavier("xavierNormal", "normal", options);
 
 /** Factors on the standard deviation that make up for what an activation does to it. Source: PyTorch's calculate_gain. */
 const gains = {
@@ -132,15 +137,15 @@ export interface HeOptions {
   fan?: "in" | "out";
 }
 
-const he =
-  ({ activation = "leakyRelu", slope = 0, fan = "in" }: HeOptions) =>
-  (fans: Fans) =>
-    gain(activation, slope) / Math.sqrt(fans[fan]);
+function he(op: string, kind: "normal" | "uniform", options: HeOptions): Initializer {
+  const { activation = "leakyRelu", slope = 0, fan = "in" } = optionsOf(op, options, ["activation", "slope", "fan"]);
+  return scaled(op, kind, (fans) => gain(activation, slope) / Math.sqrt(fans[fan]));
+}
 
 /** Uniform, variance gain² / fan, that is 2 / ((1 + slope²) · fan); also called Kaiming. Source: He et al. 2015. */
-export const heUniform = (options: HeOptions = {}): Initializer => scaled("heUniform", "uniform", he(options));
+export const heUniform = (options: HeOptions = {}): Initializer => he("heUniform", "uniform", options);
 /** Normal, variance gain² / fan, that is 2 / ((1 + slope²) · fan); also called Kaiming. Source: He et al. 2015. */
-export const heNormal = (options: HeOptions = {}): Initializer => scaled("heNormal", "normal", he(options));
+export const heNormal = (options: HeOptions = {}): Initializer => he("heNormal", "normal", options);
 
 const lecun = (fans: Fans): number => Math.sqrt(1 / fans.in);
 
@@ -166,9 +171,9 @@ export function forActivation(
  * all such matrices: normal rows, made orthonormal one after the other by Gram and Schmidt, each twice, which rounding errors need.
  * Source: Saxe et al. 2013.
  */
-export const orthogonal =
-  ({ gain: factor = 1 } = {}): Initializer =>
-  (shape, { dtype = "f32" } = {}) => {
+export const orthogonal = (options: { gain?: number } = {}): Initializer => {
+  const { gain: factor = 1 } = optionsOf("orthogonal", options, ["gain"]);
+  return (shape, { dtype = "f32" } = {}) => {
     if (shape.length < 2)
       throw new ShapeError(`orthogonal(${format(shape)}): expected a weight [..., in, out]`, { op: "orthogonal", inputs: [shape] });
     const [inputs, outputs] = [sizeOf(shape.slice(0, -1)), shape[shape.length - 1]];
@@ -186,14 +191,15 @@ export const orthogonal =
     );
     return (inputs < outputs ? y[0] : y[0].transpose()).mul(factor).reshape(shape);
   };
+};
 
 /**
  * Passes inputs on: input i goes to output i, at the centre of the window where there is one; also called Dirac's. With `groups`, as the
  * layer has them, each group passes on its own inputs. Shapes: [in, out], [..., in / groups, out].
  */
-export const identity =
-  ({ groups = 1 } = {}): Initializer =>
-  (shape, { dtype = "f32" } = {}) => {
+export const identity = (options: { groups?: number } = {}): Initializer => {
+  const { groups = 1 } = optionsOf("identity", options, ["groups"]);
+  return (shape, { dtype = "f32" } = {}) => {
     const [inputs, outputs] = shape.slice(-2);
     if (shape.length < 2 || outputs % groups !== 0) {
       throw new ShapeError(`identity(${format(shape)}): expected a weight [..., in, out] whose outputs ${groups} groups share evenly`, {
@@ -209,3 +215,4 @@ export const identity =
     }
     return tensor(data, { shape, dtype });
   };
+};

@@ -18,6 +18,8 @@ export interface WeightOptions {
   biasInit?: Initializer;
 }
 
+export const weightNames = ["bias", "dtype", "init", "biasInit"] as const;
+
 /** Throws unless `value` is a whole number ≥ 1. */
 export function checkSize(op: string, name: string, value: number): void {
   if (!Number.isInteger(value) || value < 1) {

@@ -1,7 +1,8 @@
 /** The dense layer. */
+import { optionsOf } from "../base/options.js";
 import { sizeOf } from "../base/shape.js";
 import type { Tensor, Variable } from "../tensor/index.js";
-import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias } from "./layer.js";
+import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
 import { Module } from "./module.js";
 
 /** y = x·w + b.  x: [..., in] → [..., out]; weight: [in, out], bias: [out]. */
@@ -15,6 +16,7 @@ export class Linear extends Module {
     private readonly options: WeightOptions = {},
   ) {
     super();
+    optionsOf("linear", options, weightNames);
     checkSize("linear", "the number of input features", inFeatures);
     checkSize("linear", "the number of output features", outFeatures);
     const { weight, bias } = weightAndBias("linear", [inFeatures, outFeatures], options);

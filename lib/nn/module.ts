@@ -1,6 +1,8 @@
 /** Modules: networks and layers as classes. Their parameters are found by looking, and named by where they are found. */
+
 import { inspect } from "node:util";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { refuseWhileTracing } from "../graph/trace.js";
 import { dependsOn, type Shape, type Tensor, Variable } from "../tensor/index.js";
 import { assignState, readState, type StateDict, snapshot, writeState } from "./state.js";
@@ -135,7 +137,8 @@ export abstract class Module<Args extends readonly unknown[] = [x: Tensor], Resu
    * Sets all values from those of {@link stateDict}, in one run. `strict: false` leaves alone what only one side has.
    * @throws ShapeError, DTypeError or ValueError listing all that is missing, unexpected or does not fit; the model is unchanged then.
    */
-  loadStateDict(state: Readonly<StateDict>, { strict = true }: { strict?: boolean } = {}): void {
+  loadStateDict(state: Readonly<StateDict>, options: { strict?: boolean } = {}): void {
+    const { strict = true } = optionsOf("loadStateDict", options, ["strict"]);
     refuseWhileTracing("loadStateDict");
     assignState({ op: "loadStateDict" }, this.#state(), new Map(Object.entries(state)), strict);
   }
@@ -162,7 +165,8 @@ export abstract class Module<Args extends readonly unknown[] = [x: Tensor], Resu
    * Reads values from a safetensors file; half precisions are widened to f32. `strict: false` as in {@link loadStateDict}.
    * @throws FormatError, ShapeError or DTypeError naming file and tensors; the model is unchanged then.
    */
-  async load(path: string, { strict = true }: { strict?: boolean } = {}): Promise<void> {
+  async load(path: string, options: { strict?: boolean } = {}): Promise<void> {
+    const { strict = true } = optionsOf("load", options, ["strict"]);
     const { state } = await readState(path);
     assignState({ op: "load", file: path }, this.#state(), state, strict);
   }

@@ -1,6 +1,8 @@
 /** Layers that bring their input to mean 0 and variance 1: over the batch, or over parts of each example. Channels come last. */
+
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { checkEps, standardizing } from "../ops/norm.js";
 import * as ops from "../tensor/index.js";
@@ -29,7 +31,10 @@ export interface LayerNormOptions extends NormLayerOptions {
   bias?: boolean;
 }
 
-function checkOptions(op: string, { eps = 1e-5, dtype = "f32" }: NormLayerOptions): void {
+const names = ["eps", "affine", "dtype"] as const;
+
+/** Throws unless eps ≥ 0 and dtype is floating. */
+function checkValues(op: string, { eps = 1e-5, dtype = "f32" }: NormLayerOptions): void {
   checkEps(op, eps);
   if (!isFloat(dtype)) throw new DTypeError(`${op}: dtype must be f32 or f64 but is ${dtype}`, { op, inputs: [dtype] });
 }
@@ -71,9 +76,10 @@ export class BatchNorm extends Module {
     private readonly options: BatchNormOptions = {},
   ) {
     super();
-    const { momentum = 0.1, trackRunningStats = true, dtype = "f32" } = options;
+    const all = optionsOf("batchNorm", options, [...names, "momentum", "trackRunningStats"]);
+    const { momentum = 0.1, trackRunningStats = true, dtype = "f32" } = all;
     checkSize("batchNorm", "the number of channels", channels);
-    checkOptions("batchNorm", options);
+    checkValues("batchNorm", options);
     if (!(momentum >= 0 && momentum <= 1)) {
       throw new ValueError(`batchNorm: momentum must be in [0, 1] but is ${momentum}`, { op: "batchNorm", inputs: [momentum] });
     }
@@ -142,7 +148,7 @@ abstract class RowNorm extends Module {
     this.shape = typeof shape === "number" ? [shape] : [...shape];
     checkSize(op, "the number of axes", this.shape.length);
     for (const n of this.shape) checkSize(op, "each size of the shape", n);
-    checkOptions(op, options);
+    checkValues(op, options);
     ({ weight: this.weight, bias: this.bias } = weightAndOffset(this.shape, { ...options, bias: hasBias }));
   }
 
@@ -165,7 +171,7 @@ abstract class RowNorm extends Module {
 /** Layer normalisation: each group of last axes standardised for itself; weight and bias are of their shape. */
 export class LayerNorm extends RowNorm {
   constructor(shape: number | Shape, options: LayerNormOptions = {}) {
-    super("LayerNorm", shape, options, options.bias ?? true);
+    super("LayerNorm", shape, optionsOf("layerNorm", options, [...names, "bias"]), options.bias ?? true);
   }
 
   forward(x: Tensor): Tensor {
@@ -187,7 +193,7 @@ export function layerNorm(shape: number | Shape, options?: LayerNormOptions): La
 /** RMS normalisation: each group of last axes divided by the root of its mean square, times a weight. */
 export class RmsNorm extends RowNorm {
   constructor(shape: number | Shape, options: NormLayerOptions = {}) {
-    super("RmsNorm", shape, options, false);
+    super("RmsNorm", shape, optionsOf("rmsNorm", options, names), false);
   }
 
   forward(x: Tensor): Tensor {
@@ -216,6 +222,7 @@ export class GroupNorm extends Module {
     private readonly options: NormLayerOptions = {},
   ) {
     super();
+    optionsOf("groupNorm", options, names);
     checkSize("groupNorm", "the number of groups", groups);
     checkSize("groupNorm", "the number of channels", channels);
     if (channels % groups !== 0) {
@@ -224,7 +231,7 @@ export class GroupNorm extends Module {
         inputs: [groups, channels],
       });
     }
-    checkOptions("groupNorm", options);
+    checkValues("groupNorm", options);
     ({ weight: this.weight, bias: this.bias } = weightAndOffset([channels], options));
   }
 
@@ -267,8 +274,9 @@ export class InstanceNorm extends Module {
     private readonly options: NormLayerOptions = {},
   ) {
     super();
+    optionsOf("instanceNorm", options, names);
     checkSize("instanceNorm", "the number of channels", channels);
-    checkOptions("instanceNorm", options);
+    checkValues("instanceNorm", options);
     ({ weight: this.weight, bias: this.bias } = weightAndOffset([channels], { affine: false, ...options }));
   }
 

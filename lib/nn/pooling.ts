@@ -1,5 +1,6 @@
 /** Pooling layers over images [n, h, w, c], and what they share with those over signals and volumes. */
-import { checkWindow, type Rank, spatial, wholes } from "../ops/conv.js";
+import { checkOptions } from "../base/options.js";
+import { avgPoolNames, checkWindow, poolNames, type Rank, spatial, wholes } from "../ops/conv.js";
 import * as ops from "../tensor/index.js";
 import { concat, type PoolOptions, type Tensor } from "../tensor/index.js";
 import { showCall } from "./layer.js";
@@ -12,9 +13,11 @@ export function pool<Size extends number | readonly number[], Options extends Po
   op: string,
   rank: Rank,
   apply: (x: Tensor, window: Size, options?: Options) => Tensor,
+  names: readonly string[] = poolNames,
 ): (window: Size, options?: Options) => Module {
-  return (window, options) => {
-    const { stride = window, padding = "valid" } = options ?? {};
+  return (window, options = {} as Options) => {
+    checkOptions(op, options, names);
+    const { stride = window, padding = "valid" } = options;
     wholes(op, "window", window, 1, rank);
     checkWindow(op, { stride, padding, dilation: 1 }, rank);
     return new Stateless(showCall(name, [window], options), (x) => apply(x, window, options));
@@ -24,7 +27,7 @@ export function pool<Size extends number | readonly number[], Options extends Po
 /** Largest value in each window; windows do not overlap unless `stride` says so. [n, h, w, c] → [n, h', w', c]. */
 export const maxPool2d = pool("MaxPool2d", "maxPool2d", 2, ops.maxPool2d);
 /** Mean of each window; windows do not overlap unless `stride` says so. [n, h, w, c] → [n, h', w', c]. */
-export const avgPool2d = pool("AvgPool2d", "avgPool2d", 2, ops.avgPool2d);
+export const avgPool2d = pool("AvgPool2d", "avgPool2d", 2, ops.avgPool2d, avgPoolNames);
 
 type Reduction = (x: Tensor, options: { axis: number | readonly number[]; keepDims?: boolean }) => Tensor;
 

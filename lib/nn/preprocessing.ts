@@ -1,5 +1,7 @@
 /** What is learnt of the inputs before training: their mean and spread, what stands for missing values. Kept in buffers, saved with the weights. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { type Batch, DataLoader, type Dataset, type HostArray, type StreamDataset } from "../data/index.js";
 import { concat, type FloatDType, ones, type Tensor, tensor, type Variable, variable, where, zeros } from "../tensor/index.js";
@@ -51,7 +53,8 @@ export class Normalize extends Module {
  * A layer that subtracts and divides; `shape`: that of its buffers, a number for as many channels. It starts as the identity, to be
  * loaded into; {@link normalize.fit} makes one from data.
  */
-export function normalize(shape: number | Shape, { dtype = "f32" }: { dtype?: FloatDType } = {}): Normalize {
+export function normalize(shape: number | Shape, options: { dtype?: FloatDType } = {}): Normalize {
+  const { dtype = "f32" } = optionsOf("normalize", options, ["dtype"]);
   return new Normalize(typeof shape === "number" ? [shape] : shape, dtype);
 }
 
@@ -61,7 +64,8 @@ export function normalize(shape: number | Shape, { dtype = "f32" }: { dtype?: Fl
  * @example const model = nn.sequential(await normalize.fit(train), nn.linear(13, 1));
  * @throws {ValueError} if the data have no such field, or a feature has no value at all.
  */
-normalize.fit = async (data: FitData, { method = "standard", per = "channel", field = "x" }: NormalizeOptions = {}): Promise<Normalize> => {
+normalize.fit = async (data: FitData, options: NormalizeOptions = {}): Promise<Normalize> => {
+  const { method = "standard", per = "channel", field = "x" } = optionsOf("normalize.fit", options, ["method", "per", "field"]);
   let stats: {
     shape: Shape;
     dtype: FloatDType;
@@ -147,7 +151,8 @@ export class Impute extends Module {
 }
 
 /** A layer that fills missing values with 0, to be loaded into; {@link impute.fit} makes one from data. */
-export function impute(features: number, { indicator = false, dtype = "f32" }: { indicator?: boolean; dtype?: FloatDType } = {}): Impute {
+export function impute(features: number, options: { indicator?: boolean; dtype?: FloatDType } = {}): Impute {
+  const { indicator = false, dtype = "f32" } = optionsOf("impute", options, ["indicator", "dtype"]);
   return new Impute(features, indicator, dtype);
 }
 
@@ -156,7 +161,8 @@ export function impute(features: number, { indicator = false, dtype = "f32" }: {
  * @example const model = nn.sequential(await impute.fit(train, { strategy: "median", indicator: true }), nn.linear(26, 1));
  * @throws {ValueError} if the data have no such field, or a feature has no value at all.
  */
-impute.fit = async (data: FitData, { strategy = "mean", indicator = false, field = "x" }: ImputeOptions = {}): Promise<Impute> => {
+impute.fit = async (data: FitData, options: ImputeOptions = {}): Promise<Impute> => {
+  const { strategy = "mean", indicator = false, field = "x" } = optionsOf("impute.fit", options, ["strategy", "indicator", "field"]);
   const values: number[][] = [];
   let dtype: FloatDType = "f32";
   for await (const x of fieldOf("impute.fit", data, field)) {

@@ -1,7 +1,8 @@
 /** Layers that learn how much each channel counts: squeeze-and-excitation, layer scale. */
+import { optionsOf } from "../base/options.js";
 import { type FloatDType, full, mean, type Tensor, type Variable, variable } from "../tensor/index.js";
 import { relu, sigmoid } from "./activations.js";
-import { checkInput, checkSize, showCall, type WeightOptions } from "./layer.js";
+import { checkInput, checkSize, showCall, type WeightOptions, weightNames } from "./layer.js";
 import { type Linear, linear } from "./linear.js";
 import { Module } from "./module.js";
 
@@ -25,14 +26,16 @@ export class SqueezeExcitation extends Module {
   constructor(
     readonly channels: number,
     readonly squeezed: number,
-    { activation = relu(), scale = sigmoid(), ...options }: SqueezeExcitationOptions = {},
+    options: SqueezeExcitationOptions = {},
   ) {
     super();
+    const names = ["activation", "scale", ...weightNames] as const;
+    const { activation = relu(), scale = sigmoid(), ...weights } = optionsOf("squeezeExcitation", options, names);
     checkSize("squeezeExcitation", "the number of channels", channels);
     checkSize("squeezeExcitation", "the number of squeezed channels", squeezed);
-    this.fc1 = linear(channels, squeezed, options);
+    this.fc1 = linear(channels, squeezed, weights);
     this.activation = activation;
-    this.fc2 = linear(squeezed, channels, options);
+    this.fc2 = linear(squeezed, channels, weights);
     this.scale = scale;
   }
 
@@ -69,9 +72,10 @@ export class LayerScale extends Module {
 
   constructor(
     readonly channels: number,
-    { initial = 1e-6, dtype = "f32" }: LayerScaleOptions = {},
+    options: LayerScaleOptions = {},
   ) {
     super();
+    const { initial = 1e-6, dtype = "f32" } = optionsOf("layerScale", options, ["initial", "dtype"]);
     checkSize("layerScale", "the number of channels", channels);
     this.weight = variable(full([channels], initial, { dtype }));
   }

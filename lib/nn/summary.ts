@@ -1,7 +1,9 @@
 /** What each layer of a model gives and costs: shapes, parameters, multiply-adds, bytes. Found by tracing; nothing is computed. */
+
 import { inspect } from "node:util";
 import { bytesPerElement, isFloat } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape, sizeOf } from "../base/shape.js";
 import type { LoopBody } from "../graph/loop.js";
 import { watchNodes } from "../graph/op.js";
@@ -145,11 +147,8 @@ const multiplyAdds: Readonly<Record<string, (y: Tensor) => number>> = {
 };
 
 /** See {@link Module.summary}. */
-export function summarize(
-  model: AnyModule,
-  input: Shape,
-  { batch = 1, dtype, depth = Number.POSITIVE_INFINITY }: SummaryOptions = {},
-): Summary {
+export function summarize(model: AnyModule, input: Shape, options: SummaryOptions = {}): Summary {
+  const { batch = 1, dtype, depth = Number.POSITIVE_INFINITY } = optionsOf("summary", options, ["batch", "dtype", "depth"]);
   for (const [name, value] of Object.entries({ batch, depth })) {
     if (value >= 1 && (Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) continue;
     throw new ValueError(`summary: ${name} must be a whole number ≥ 1 but is ${value}`, { op: "summary", inputs: [value] });

@@ -1,11 +1,13 @@
 /** Convolutional and pooling layers over signals and volumes, and transposed convolutions. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { sizeOf } from "../base/shape.js";
-import { type Rank, wholes } from "../ops/conv.js";
+import { avgPoolNames, type Rank, wholes } from "../ops/conv.js";
 import { checkTranspose } from "../ops/spatial.js";
 import type { ConvTransposeOptions, Pair, PoolOptions, Tensor, Triple } from "../tensor/index.js";
 import * as ops from "../tensor/index.js";
-import { type ConvKind, ConvLayer, type ConvLayerOptions } from "./conv.js";
+import { type ConvKind, ConvLayer, type ConvLayerOptions, convLayerNames } from "./conv.js";
 import { showCall } from "./layer.js";
 import type { Module } from "./module.js";
 import { adaptive, overAll, pool } from "./pooling.js";
@@ -16,14 +18,24 @@ export type ConvTransposeLayerOptions<Size = number> = ConvLayerOptions<Size> & 
 /** Cross-correlation and bias. x: [n, l, in] → [n, l', out]; weight: [r, in / groups, out], bias: [out]. */
 export class Conv1d extends ConvLayer<ConvLayerOptions> {
   constructor(inChannels: number, outChannels: number, options: ConvLayerOptions) {
-    super({ name: "Conv1d", op: "conv1d", rank: 1, apply: ops.conv1d }, inChannels, outChannels, options);
+    super(
+      { name: "Conv1d", op: "conv1d", rank: 1, apply: ops.conv1d },
+      inChannels,
+      outChannels,
+      optionsOf("conv1d", options, convLayerNames),
+    );
   }
 }
 
 /** Cross-correlation and bias. x: [n, d, h, w, in] → [n, d', h', w', out]; weight: [q, r, s, in / groups, out], bias: [out]. */
 export class Conv3d extends ConvLayer<ConvLayerOptions<Triple>> {
   constructor(inChannels: number, outChannels: number, options: ConvLayerOptions<Triple>) {
-    super({ name: "Conv3d", op: "conv3d", rank: 3, apply: ops.conv3d }, inChannels, outChannels, options);
+    super(
+      { name: "Conv3d", op: "conv3d", rank: 3, apply: ops.conv3d },
+      inChannels,
+      outChannels,
+      optionsOf("conv3d", options, convLayerNames),
+    );
   }
 }
 
@@ -36,8 +48,14 @@ const transposes = {
 /** A transposed convolution and bias: x: [n, …, in] → [n, …', out]; weight: [..., out / groups, in], bias: [out]. */
 export class ConvTranspose<Size extends number | readonly number[]> extends ConvLayer<ConvTransposeLayerOptions<Size>> {
   constructor(rank: 1 | 2 | 3, inChannels: number, outChannels: number, options: ConvTransposeLayerOptions<Size>) {
-    super(transposes[rank] as unknown as ConvKind<ConvTransposeLayerOptions<Size>>, inChannels, outChannels, options);
-    checkTranspose(transposes[rank].op, options, rank);
+    const kind = transposes[rank];
+    super(
+      kind as unknown as ConvKind<ConvTransposeLayerOptions<Size>>,
+      inChannels,
+      outChannels,
+      optionsOf(kind.op, options, [...convLayerNames, "outputPadding"]),
+    );
+    checkTranspose(kind.op, options, rank);
   }
 }
 
@@ -77,11 +95,11 @@ export function convTranspose3d(
 /** Largest value in each window; windows do not overlap unless `stride` says so. [n, l, c] → [n, l', c]. */
 export const maxPool1d = pool("MaxPool1d", "maxPool1d", 1, ops.maxPool1d);
 /** Mean of each window; windows do not overlap unless `stride` says so. [n, l, c] → [n, l', c]. */
-export const avgPool1d = pool("AvgPool1d", "avgPool1d", 1, ops.avgPool1d);
+export const avgPool1d = pool("AvgPool1d", "avgPool1d", 1, ops.avgPool1d, avgPoolNames);
 /** Largest value in each window; windows do not overlap unless `stride` says so. [n, d, h, w, c] → [n, d', h', w', c]. */
 export const maxPool3d = pool("MaxPool3d", "maxPool3d", 3, ops.maxPool3d);
 /** Mean of each window; windows do not overlap unless `stride` says so. [n, d, h, w, c] → [n, d', h', w', c]. */
-export const avgPool3d = pool("AvgPool3d", "avgPool3d", 3, ops.avgPool3d);
+export const avgPool3d = pool("AvgPool3d", "avgPool3d", 3, ops.avgPool3d, avgPoolNames);
 
 /** A layer of (Σ |x|^p)^(1/p) in each window. */
 const lpPool =

@@ -172,6 +172,7 @@ export interface ConvOptions<Size = number> {
    */
   algorithm?: "auto" | "direct";
 }
+export const convNames = ["stride", "padding", "dilation", "groups", "algorithm"] as const;
 export type Conv2dOptions = ConvOptions<Pair>;
 
 /** The operands of a convolution or of its transpose, which has filters from its result's channels to its input's, checked. */
@@ -259,9 +260,11 @@ export interface PoolOptions<Size = number> {
   /** Sizes are rounded up: a last window that reaches over the border counts if it begins before the padding does. Default false. */
   ceilMode?: boolean;
 }
+export const poolNames = ["stride", "padding", "ceilMode"] as const;
 export type Pool2dOptions = PoolOptions<Pair>;
 /** `countPad`: padding counts as zeros (default true); cells beyond it, where `ceilMode` lets windows reach, never count. */
 export type AvgPoolOptions<Size = number> = PoolOptions<Size> & { countPad?: boolean };
+export const avgPoolNames = [...poolNames, "countPad"] as const;
 
 /** Pooling of signals, images or volumes, its options checked. */
 export function checkPool<Size extends number | Sizes>(

@@ -1,5 +1,7 @@
 /** Ops on the channels of images that are made of others: normalisation among neighbours, shuffles. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";
 import type { Tensor } from "../graph/tensor.js";
 import { asTensor, constant, floating, show, type TensorLike } from "./convert.js";
@@ -25,12 +27,9 @@ export interface LocalResponseNormOptions {
  * x / (k + α / size · Σ x²)^β, the sum being over the `size` channels around each one, those beyond the first and the last counting as 0.
  * x: [n, …, c] → the same. Source: Krizhevsky et al. 2012, section 3.3.
  */
-export function localResponseNorm(
-  value: TensorLike,
-  size: number,
-  { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
-): Tensor {
+export function localResponseNorm(value: TensorLike, size: number, options: LocalResponseNormOptions = {}): Tensor {
   const op = "localResponseNorm";
+  const { alpha = 1e-4, beta = 0.75, k = 1 } = optionsOf(op, options, ["alpha", "beta", "k"]);
   const x = floating(op, value);
   checkCount(op, "size", size);
   if (x.shape.length < 2)

@@ -1,5 +1,7 @@
 /** Signals, images and volumes in another size, by the nearest element or by interpolation. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sizeOf } from "../base/shape.js";
 import type { Tensor } from "../graph/tensor.js";
 import { asTensor, floating, fromArray, show, type TensorLike } from "./convert.js";
@@ -23,7 +25,8 @@ export interface UpsampleOptions {
 const interpolations = ["linear", "bilinear", "trilinear"];
 
 /** Throws unless the options of `upsample` make sense by themselves. */
-export function checkUpsample({ scale, size, mode = "nearest", alignCorners = false }: UpsampleOptions): void {
+export function checkUpsample(options: UpsampleOptions): void {
+  const { scale, size, mode = "nearest", alignCorners = false } = optionsOf("upsample", options, ["scale", "size", "mode", "alignCorners"]);
   const refuse = (problem: string) => {
     throw new ValueError(`upsample: ${problem}`, { op: "upsample", inputs: [scale ?? size, mode] });
   };

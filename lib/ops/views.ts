@@ -1,5 +1,7 @@
 /** Ops that move or re-index elements without computing: views where strides allow it, copies where they do not. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkShape, format, normalizeAxes, normalizeAxis, rowMajor, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { defineOp, defineVariadicOp, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -265,16 +267,14 @@ export interface PadOptions {
   /** What `"constant"` fills with. Default 0. */
   value?: number;
 }
+export const padNames = ["mode", "value"] as const;
 
 /**
  * x surrounded by other elements: `padding[i] = [before, after]` of them along axis i; axes that are not mentioned stay. Modes as in PyTorch.
  * @example pad([1, 2, 3], [[2, 1]], { mode: "reflect" }) // [3, 2, 1, 2, 3, 2]
  */
-export function pad(
-  input: TensorLike,
-  padding: readonly (readonly [number, number])[],
-  { mode = "constant", value = 0 }: PadOptions = {},
-): Tensor {
+export function pad(input: TensorLike, padding: readonly (readonly [number, number])[], options: PadOptions = {}): Tensor {
+  const { mode = "constant", value = 0 } = optionsOf("pad", options, padNames);
   const x = asTensor("pad", input);
   if (padding.length > x.shape.length || padding.flat().some((n) => !Number.isInteger(n) || n < 0)) {
     throw new ValueError(`pad(${show("x", x)}): padding must be at most ${x.shape.length} pairs of whole numbers ≥ 0`, {
