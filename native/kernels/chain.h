@@ -10,35 +10,72 @@ namespace nabla::NABLA_ISA {
 constexpr int kMostLinks = 8;
 
 // x ← x ∘ operand, again and again. An operand is one number, one of each column of the result, or one of each element.
+// A gate is x ← x · min(max(x · value + shift, low), high), as hard swish is.
 template <class T>
 struct Chain {
-  enum class Kind : uint8_t { scalar, column, element };
+  enum class Kind : uint8_t { scalar, column, element, gate };
   struct Link {
     TileOp op;
     Kind kind;
     T value;
     const T* data;
+    T shift, low, high;
   };
   int count;
   Link links[kMostLinks];
 };
 
+// Whether a step is `op` of another one, which `x` becomes, and a constant.
+template <class T>
+bool with_constant(const Tile& tile, int step, TileOp op, int& x, T& value) {
+  const TileStep& s = tile.steps[step];
+  if (s.op != op) return false;
+  for (int k = 0; k < 2; ++k) {
+    const TileStep& constant = tile.steps[s.args[k]];
+    if (constant.op != TileOp::constant) continue;
+    value = static_cast<T>(constant.value);
+    x = s.args[1 - k];
+    return value == value;
+  }
+  return false;
+}
+
+// Whether a step is a gate of another one, which `x` becomes.
+template <class T>
+bool gate_of(const Tile& tile, int step, int& x, typename Chain<T>::Link& link) {
+  const TileStep& s = tile.steps[step];
+  if (s.op != TileOp::mul) return false;
+  for (int k = 0; k < 2; ++k) {
+    int at = s.args[k];
+    if (with_constant(tile, at, TileOp::minimum, at, link.high) &&
+        with_constant(tile, at, TileOp::maximum, at, link.low) &&
+        with_constant(tile, at, TileOp::add, at, link.shift) && with_constant(tile, at, TileOp::mul, at, link.value) &&
+        at == s.args[1 - k]) {
+      x = at;
+      link.kind = Chain<T>::Kind::gate;
+      return true;
+    }
+  }
+  return false;
+}
+
 // Reads the tile of a call with two inputs and one output of its own as a chain that ends where the raw result would
 // lie; false if it is none. Operands have their data.
 template <class T>
 bool chain_of(const Call& call, Chain<T>& chain) {
+  using Kind = typename Chain<T>::Kind;
+  using Link = typename Chain<T>::Link;
   chain.count = 0;
   if (call.tile == nullptr) return true;
   const Tile& tile = *call.tile;
   const View &raw = call.outputs[0], &out = call.outputs[call.output_count - 1];
   if (call.output_count != 2 || tile.store_count != 1 || out.data != raw.data || out.dtype != raw.dtype) return false;
-  int x = -1;  // the step that holds the result so far
-  const auto define = [&](const TileStep& from, typename Chain<T>::Link& link) {
-    using Kind = typename Chain<T>::Kind;
+  const auto is_raw = [](const TileStep& step) { return step.op == TileOp::load && step.args[0] == 0; };
+  const auto define = [&](const TileStep& from, Link& link) {
     link.kind = Kind::scalar;
     if (from.op == TileOp::constant) return link.value = static_cast<T>(from.value), true;
     if (from.op == TileOp::uniform) return link.value = static_cast<T>(call.uniforms[from.args[0]]), true;
-    if (from.op != TileOp::load || from.args[0] == 0) return false;
+    if (from.op != TileOp::load || is_raw(from)) return false;
     const View& view = call.inputs[1 + from.args[0]];
     if (view.dtype != raw.dtype) return false;
     link.data = reinterpret_cast<const T*>(view.data);
@@ -48,37 +85,27 @@ bool chain_of(const Call& call, Chain<T>& chain) {
     link.kind = Kind::column;
     return view.strides[view.rank - 1] == 1;
   };
-  for (int i = 0; i < tile.step_count; ++i) {
-    const TileStep& step = tile.steps[i];
-    switch (step.op) {
-      case TileOp::load:
-        if (step.args[0] == 0) x = x == -1 ? i : kMaxTileSteps;
-        break;
-      case TileOp::constant:
-      case TileOp::uniform:
-        break;
-      case TileOp::add:
-      case TileOp::mul:
-      case TileOp::sub:
-      case TileOp::maximum:
-      case TileOp::minimum: {
-        const int other = step.args[step.args[0] == x ? 1 : 0];
-        if ((step.args[0] != x && (step.args[1] != x || step.op == TileOp::sub)) || chain.count == kMostLinks)
-          return false;
-        typename Chain<T>::Link& link = chain.links[chain.count++];
-        link.op = step.op;
-        if (other == x || !define(tile.steps[other], link)) return false;
-        // Extremes of one instruction, which hands on a NaN of x but not one of the operand.
-        const bool is_extreme = step.op == TileOp::maximum || step.op == TileOp::minimum;
-        if (is_extreme && (link.kind != Chain<T>::Kind::scalar || link.value != link.value)) return false;
-        x = i;
-        break;
-      }
-      default:
-        return false;
-    }
+  // From the result back to what it is made of.
+  Link last_first[kMostLinks];
+  for (int x = tile.stores[0]; !is_raw(tile.steps[x]);) {
+    if (chain.count == kMostLinks) return false;
+    Link& link = last_first[chain.count++];
+    if (gate_of<T>(tile, x, x, link)) continue;
+    const TileStep& step = tile.steps[x];
+    const bool is_extreme = step.op == TileOp::maximum || step.op == TileOp::minimum;
+    if (!is_extreme && step.op != TileOp::add && step.op != TileOp::sub && step.op != TileOp::mul) return false;
+    link.op = step.op;
+    if (define(tile.steps[step.args[1]], link))
+      x = step.args[0];
+    else if (step.op != TileOp::sub && define(tile.steps[step.args[0]], link))
+      x = step.args[1];
+    else
+      return false;
+    // Extremes of one instruction, which hands on a NaN of x but not one of the operand.
+    if (is_extreme && (link.kind != Kind::scalar || link.value != link.value)) return false;
   }
-  return tile.stores[0] == x;
+  for (int i = 0; i < chain.count; ++i) chain.links[i] = last_first[chain.count - 1 - i];
+  return true;
 }
 
 // Applies the chain to a block of registers, one row of V of them after the other. `column`: of the first; load(p, v)
@@ -90,6 +117,12 @@ NABLA_INLINE void apply(const Chain<T>& chain, int64_t column, Vec<T> (&x)[R][V]
       for (int v = 0; v < V; ++v) x[i][v] = body(i, v);
   };
   for (const auto *link = chain.links, *end = link + chain.count; link != end; ++link) {
+    if (link->kind == Chain<T>::Kind::gate) {
+      const auto all = [](T value) { return Vec<T>::all(value); };
+      const Vec<T> scale = all(link->value), shift = all(link->shift), low = all(link->low), high = all(link->high);
+      each([&](int i, int v) { return x[i][v] * min(high, max(low, x[i][v] * scale + shift)); });
+      continue;
+    }
     if (link->kind == Chain<T>::Kind::element) {
       const auto y = [&](int i, int v) { return load(link->data + at(i), v); };
       if (link->op == TileOp::add)

@@ -302,6 +302,12 @@ void chain_as_tile(const Kernel& kernel, const Kernel& tile, const Ask& plain, c
                t.constant(random.below(4) == 0 ? 1 : 0));
       continue;
     }
+    if (random.below(4) == 0) {  // as hard swish
+      const int line = t.op(TileOp::add, t.op(TileOp::mul, x, t.constant(0.25)), t.constant(0.5));
+      const int gate = t.op(TileOp::minimum, t.op(TileOp::maximum, line, t.constant(0)), t.constant(1));
+      x = random.below(2) == 0 ? t.op(TileOp::mul, x, gate) : t.op(TileOp::mul, gate, x);
+      continue;
+    }
     const TileOp op = ops[random.below(random.below(4) == 0 ? 6 : 5)];
     x = random.below(3) == 0 ? t.op(op, other, x) : t.op(op, x, other);
   }
