@@ -1,5 +1,5 @@
 /** Options that functions do not have are refused: every public function that takes an options object stands in the table. */
-import { ArrayDataset, nn, optim, ValueError, type Variable, variable } from "nabla";
+import { ArrayDataset, losses, metrics, nn, optim, tensor, ValueError, type Variable, variable } from "nabla";
 import * as models from "nabla/models";
 import { describe, expect, it } from "vitest";
 import { checkOptions } from "../lib/base/options.js";
@@ -42,6 +42,8 @@ describe("a misspelt option", () => {
   });
 });
 
+const rows = [[0.5, 0.5]];
+const { schedule } = optim;
 const w = (): Variable[] => [variable([1, 2])];
 
 const data = () => new ArrayDataset({ x: { data: Float32Array.of(1, 2), shape: [2, 1], dtype: "f32" } });
@@ -71,7 +73,23 @@ const calls: Readonly<Record<string, (options: never) => unknown>> = {
   ...{ uniform: nn.init.uniform, normal: nn.init.normal, truncatedNormal: nn.init.truncatedNormal, identity: nn.init.identity },
   ...{ xavierUniform: nn.init.xavierUniform, xavierNormal: nn.init.xavierNormal, orthogonal: nn.init.orthogonal },
   ...{ heUniform: nn.init.heUniform, heNormal: nn.init.heNormal },
-  adam: (o) => optim.adam(w(), o),
+  ...{ sgd: (o) => optim.sgd(w(), o), adam: (o) => optim.adam(w(), o), ema: (o) => optim.ema(w(), o) },
+  "sgd.minimize": (o) => optim.sgd(w(), { lr: 1 }).minimize(tensor(1), o),
+  ...{ "schedule.inverseTime": schedule.inverseTime, "schedule.exponential": schedule.exponential, "schedule.cosine": schedule.cosine },
+  ...{ "schedule.inverseSqrt": schedule.inverseSqrt, "schedule.staircase": schedule.staircase, "schedule.linear": schedule.linear },
+  ...{ "schedule.polynomial": schedule.polynomial, "schedule.cosineRestarts": schedule.cosineRestarts },
+  ...{ "schedule.warmupCosine": schedule.warmupCosine, "schedule.oneCycle": schedule.oneCycle },
+  ...{ crossEntropy: (o) => losses.crossEntropy(rows, [0], o), nll: (o) => losses.nll(rows, [0], o) },
+  ...{ focal: (o) => losses.focal(rows, [0], o), klDivergence: (o) => losses.klDivergence(rows, rows, o) },
+  ...{ mse: (o) => losses.mse(1, 1, o), huber: (o) => losses.huber(1, 1, o), bce: (o) => losses.bce(1, 1, o) },
+  ...{ gaussianNll: (o) => losses.gaussianNll(1, 1, 1, o), cosineEmbedding: (o) => losses.cosineEmbedding(rows, rows, [1], o) },
+  ...{ tripletMargin: (o) => losses.tripletMargin(rows, rows, rows, o), marginRanking: (o) => losses.marginRanking(1, 1, 1, o) },
+  ...{ accuracy: (o) => metrics.accuracy(rows, [0], o), errorRate: (o) => metrics.errorRate(rows, [0], o) },
+  ...{ topKAccuracy: (o) => metrics.topKAccuracy(rows, [0], 1, o), binaryAccuracy: (o) => metrics.binaryAccuracy([1], [1], o) },
+  ...{ operatingPoint: (o) => metrics.operatingPoint([1, 0], [1, 0], o), calibration: (o) => metrics.calibration([1], [1], o) },
+  ...{ detectionRates: (o) => metrics.detectionRates([1], [1], o), select: (o) => metrics.select([{ a: 1 }], o) },
+  ...{ classScores: (o) => metrics.classScores([1], [1], o), precision: (o) => metrics.precision([1], [1], o) },
+  ...{ fScore: (o) => metrics.fScore([1], [1], o), streamedClasses: (o) => metrics.streamedClasses(2, o) },
   lenet5: models.lenet5,
 };
 

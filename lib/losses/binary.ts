@@ -18,7 +18,7 @@ export interface BceWithLogitsOptions extends LossOptions {
  * Binary cross-entropy of σ(logits), element by element: −t·log σ(x) − (1 − t)·log σ(−x), exact and without overflow. targets: in [0, 1].
  * @example losses.bceWithLogits(model.forward(x), labels, { mask: isKnown }) // several labels an example, some of them unknown
  */
-export const bceWithLogits = pairwise("bceWithLogits", names, (x, t, { posWeight }: BceWithLogitsOptions) => {
+export const bceWithLogits = pairwise("bceWithLogits", names, ["posWeight"], (x, t, { posWeight }: BceWithLogitsOptions) => {
   // −log σ(x) = softplus(−x). Both terms stay exact where they are small.
   const positive = t.mul(softplus(x.neg()));
   const negative = not(t).mul(softplus(x));
@@ -46,6 +46,7 @@ function boundedLog(p: Tensor): Tensor {
 export const bce = pairwise(
   "bce",
   ["probabilities", "targets"],
+  [],
   (p, t) =>
     t
       .mul(boundedLog(p))
@@ -62,7 +63,7 @@ export interface BinaryFocalOptions extends LossOptions {
 }
 
 /** α·(1 − p)^γ · binary cross-entropy, p being the probability of what is true. targets: in [0, 1]. Source: Lin et al. 2017. */
-export const binaryFocal = pairwise("binaryFocal", names, (x, t, { gamma = 2, alpha = 0.25 }: BinaryFocalOptions) => {
+export const binaryFocal = pairwise("binaryFocal", names, ["gamma", "alpha"], (x, t, { gamma = 2, alpha = 0.25 }: BinaryFocalOptions) => {
   checkNumber("binaryFocal", "gamma", gamma, 0);
   if (alpha !== null) checkNumber("binaryFocal", "alpha", alpha, 0, 1);
   const entropy = t.mul(softplus(x.neg())).add(not(t).mul(softplus(x)));
@@ -77,6 +78,6 @@ export function modulated(loss: Tensor, wrong: Tensor, gamma: number): Tensor {
 }
 
 /** max(0, 1 − t·x); targets are −1 or 1. The derivative at the kink is 0. */
-export const hinge = pairwise("hinge", ["scores", "targets"], (x, t) => relu(not(x.mul(t))));
+export const hinge = pairwise("hinge", ["scores", "targets"], [], (x, t) => relu(not(x.mul(t))));
 /** max(0, 1 − t·x)²; targets are −1 or 1. */
-export const squaredHinge = pairwise("squaredHinge", ["scores", "targets"], (x, t) => relu(not(x.mul(t))).square());
+export const squaredHinge = pairwise("squaredHinge", ["scores", "targets"], [], (x, t) => relu(not(x.mul(t))).square());

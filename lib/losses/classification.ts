@@ -1,13 +1,15 @@
 /** Losses of one class among several. */
+
 import { isFloat } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape, sizeOf } from "../base/shape.js";
 import { asTensor, floating, show, type TensorLike } from "../ops/convert.js";
 import { labelsOf } from "../ops/rows.js";
 import { arange, crossEntropyRows, gather, logSoftmax, logSumExp, type Tensor, where } from "../tensor/index.js";
 import { modulated } from "./binary.js";
 import { operands } from "./pairwise.js";
-import { checkNumber, guarded, type LossOptions, reduce } from "./reduction.js";
+import { checkNumber, guarded, type LossOptions, lossNames, reduce } from "./reduction.js";
 
 export interface NllOptions extends LossOptions {
   /** Weight of each class, [classes]. The mean is Σ w·loss / Σ w, w being the weights of the labels. Default 1. */
@@ -15,6 +17,7 @@ export interface NllOptions extends LossOptions {
   /** Examples with this label do not count, as if they were masked. Default: none. */
   ignoreIndex?: number;
 }
+const nllNames = [...lossNames, "classWeights", "ignoreIndex"] as const;
 
 export interface CrossEntropyOptions extends NllOptions {
   /** This part of the probability is spread evenly over all classes. Default 0. Source: Szegedy et al. 2016. */
@@ -62,7 +65,7 @@ function entropies(logits: Tensor, labels: Tensor): Tensor {
 export function crossEntropy(logitsLike: TensorLike, targetsLike: TensorLike, options: CrossEntropyOptions = {}): Tensor {
   const op = "crossEntropy";
   const logits = floating(op, logitsLike);
-  const { labelSmoothing = 0 } = options;
+  const { labelSmoothing = 0 } = optionsOf(op, options, [...nllNames, "labelSmoothing"]);
   checkNumber(op, "labelSmoothing", labelSmoothing, 0, 1);
   const weights = weightsOf(op, logits, options);
   const classes = logits.shape[logits.shape.length - 1];
@@ -104,6 +107,7 @@ function probabilitiesOf(logits: Tensor, targetsLike: TensorLike): Tensor | null
  * or [...] with reduction "none". A label outside 0 … classes − 1 that counts makes the run fail with an IndexError.
  */
 export function nll(logProbabilitiesLike: TensorLike, labelsLike: TensorLike, options: NllOptions = {}): Tensor {
+  optionsOf("nll", options, nllNames);
   const { scores, labels, options: counting } = labelled("nll", floating("nll", logProbabilitiesLike), labelsLike, options);
   const weights = weightsOf("nll", scores, options);
   const classes = scores.shape[scores.shape.length - 1];
@@ -126,7 +130,7 @@ export interface FocalOptions extends NllOptions {
  * al. 2017, whose α are `classWeights`.
  */
 export function focal(logitsLike: TensorLike, labelsLike: TensorLike, options: FocalOptions = {}): Tensor {
-  const { gamma = 2 } = options;
+  const { gamma = 2 } = optionsOf("focal", options, [...nllNames, "gamma"]);
   checkNumber("focal", "gamma", gamma, 0);
   const { scores, labels, options: counting } = labelled("focal", floating("focal", logitsLike), labelsLike, options);
   const weights = weightsOf("focal", scores, options);
@@ -147,11 +151,12 @@ export interface KlDivergenceOptions extends LossOptions {
  */
 export function klDivergence(logProbabilitiesLike: TensorLike, targetLike: TensorLike, options: KlDivergenceOptions = {}): Tensor {
   const op = "klDivergence";
+  const { logTarget = false } = optionsOf(op, options, [...lossNames, "logTarget"]);
   const [logQ, target] = operands(op, { logProbabilities: logProbabilitiesLike, target: targetLike }, options);
   if (logQ.shape.length === 0)
     throw new ShapeError(`${op}(${show("logProbabilities", logQ)}): expected distributions [..., classes]`, { op, inputs: [logQ.shape] });
-  const p = options.logTarget ? target.exp() : target;
+  const p = logTarget ? target.exp() : target;
   const isPossible = p.gt(0);
-  const logP = options.logTarget ? target : where(isPossible, target, 1).log();
+  const logP = logTarget ? target : where(isPossible, target, 1).log();
   return reduce(op, where(isPossible, p.mul(logP.sub(logQ)), 0).sum({ axis: -1 }), options);
 }

@@ -21,6 +21,7 @@ export interface LossOptions {
    */
   mask?: TensorLike;
 }
+export const lossNames = ["reduction", "weights", "mask"] as const;
 
 /** `value` with axes of size 1 behind its own, so that it goes with the leading axes of `shape`. */
 function leading(op: string, name: string, value: Tensor, shape: Shape): Tensor {

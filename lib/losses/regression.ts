@@ -1,15 +1,16 @@
 /** Losses of predicted numbers. Prediction and target: one shape and dtype → scalar, or that shape with reduction "none". */
+import { optionsOf } from "../base/options.js";
 import type { TensorLike } from "../ops/convert.js";
 import { type Tensor, where } from "../tensor/index.js";
 import { operands, pairwise } from "./pairwise.js";
-import { checkNumber, type LossOptions, reduce } from "./reduction.js";
+import { checkNumber, type LossOptions, lossNames, reduce } from "./reduction.js";
 
 const names = ["prediction", "target"] as const;
 
 /** (prediction − target)². */
-export const mse = pairwise("mse", names, (x, t) => x.sub(t).square());
+export const mse = pairwise("mse", names, [], (x, t) => x.sub(t).square());
 /** |prediction − target|; the derivative where they are equal is 0. */
-export const mae = pairwise("mae", names, (x, t) => x.sub(t).abs());
+export const mae = pairwise("mae", names, [], (x, t) => x.sub(t).abs());
 
 export interface HuberOptions extends LossOptions {
   /** Errors beyond it count linearly. Default 1. */
@@ -17,7 +18,7 @@ export interface HuberOptions extends LossOptions {
 }
 
 /** ½e² where |e| ≤ δ, else δ·(|e| − ½δ), e = prediction − target. Source: Huber 1964. */
-export const huber = pairwise("huber", names, (x, t, { delta = 1 }: HuberOptions) => {
+export const huber = pairwise("huber", names, ["delta"], (x, t, { delta = 1 }: HuberOptions) => {
   checkNumber("huber", "delta", delta, Number.MIN_VALUE);
   return rounded(x.sub(t), delta).mul(delta);
 });
@@ -28,7 +29,7 @@ export interface SmoothL1Options extends LossOptions {
 }
 
 /** ½e² / β where |e| < β, else |e| − ½β, e = prediction − target: {@link huber} / β. Source: Girshick 2015. */
-export const smoothL1 = pairwise("smoothL1", names, (x, t, { beta = 1 }: SmoothL1Options) => {
+export const smoothL1 = pairwise("smoothL1", names, ["beta"], (x, t, { beta = 1 }: SmoothL1Options) => {
   checkNumber("smoothL1", "beta", beta, 0);
   return beta === 0 ? x.sub(t).abs() : rounded(x.sub(t), beta);
 });
@@ -47,21 +48,26 @@ export interface PoissonNllOptions extends LossOptions {
 }
 
 /** Negative log-likelihood of counts under Poisson's law: eˣ − t·x, or, of rates instead of their logarithms, x − t·log(x + 10⁻⁸). */
-export const poissonNll = pairwise("poissonNll", names, (x, t, { logInput = true, full = false }: PoissonNllOptions) => {
-  const loss = logInput ? x.exp().sub(t.mul(x)) : x.sub(t.mul(x.add(1e-8).log()));
-  if (!full) return loss;
-  const count = where(t.gt(1), t, 1);
-  const stirling = count
-    .mul(count.log())
-    .sub(count)
-    .add(
-      count
-        .mul(2 * Math.PI)
-        .log()
-        .mul(0.5),
-    );
-  return loss.add(where(t.gt(1), stirling, 0));
-});
+export const poissonNll = pairwise(
+  "poissonNll",
+  names,
+  ["logInput", "full"],
+  (x, t, { logInput = true, full = false }: PoissonNllOptions) => {
+    const loss = logInput ? x.exp().sub(t.mul(x)) : x.sub(t.mul(x.add(1e-8).log()));
+    if (!full) return loss;
+    const count = where(t.gt(1), t, 1);
+    const stirling = count
+      .mul(count.log())
+      .sub(count)
+      .add(
+        count
+          .mul(2 * Math.PI)
+          .log()
+          .mul(0.5),
+      );
+    return loss.add(where(t.gt(1), stirling, 0));
+  },
+);
 
 export interface GaussianNllOptions extends LossOptions {
   /** Variances below it count as it; their gradient stays. Default 10⁻⁶. */
@@ -80,7 +86,7 @@ export function gaussianNll(
   varianceLike: TensorLike,
   options: GaussianNllOptions = {},
 ): Tensor {
-  const { eps = 1e-6, full = false } = options;
+  const { eps = 1e-6, full = false } = optionsOf("gaussianNll", options, [...lossNames, "eps", "full"]);
   checkNumber("gaussianNll", "eps", eps, Number.MIN_VALUE);
   const [mean, target, given] = operands("gaussianNll", { mean: meanLike, target: targetLike, variance: varianceLike }, options);
   const variance = given.add(given.maximum(eps).sub(given).stopGradient());

@@ -1,10 +1,12 @@
 /** Losses of vectors that should be near each other or far apart, and of scores that should be in order. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape } from "../base/shape.js";
 import { asTensor, show, type TensorLike } from "../ops/convert.js";
 import { relu, type Tensor, where } from "../tensor/index.js";
 import { operands } from "./pairwise.js";
-import { checkNumber, guarded, type LossOptions, reduce } from "./reduction.js";
+import { checkNumber, guarded, type LossOptions, lossNames, reduce } from "./reduction.js";
 
 export interface MarginOptions extends LossOptions {
   /** What lies further apart adds nothing to the loss. */
@@ -17,7 +19,7 @@ export interface MarginOptions extends LossOptions {
  */
 export function cosineEmbedding(aLike: TensorLike, bLike: TensorLike, yLike: TensorLike, options: MarginOptions = {}): Tensor {
   const op = "cosineEmbedding";
-  const { margin = 0 } = options;
+  const { margin = 0 } = optionsOf(op, options, [...lossNames, "margin"]);
   checkNumber(op, "margin", margin, -1, 1);
   const [a, b] = operands(op, { a: aLike, b: bLike }, options, 1);
   const y = asTensor(op, yLike, a.dtype);
@@ -51,7 +53,7 @@ export function tripletMargin(
   options: TripletOptions = {},
 ): Tensor {
   const op = "tripletMargin";
-  const { margin = 1, p = 2, swap = false } = options;
+  const { margin = 1, p = 2, swap = false } = optionsOf(op, options, [...lossNames, "margin", "p", "swap"]);
   checkNumber(op, "margin", margin, 0);
   checkNumber(op, "p", p, 1);
   const [anchor, positive, negative] = operands(op, { anchor: anchorLike, positive: positiveLike, negative: negativeLike }, options);
@@ -77,7 +79,7 @@ export function tripletMargin(
  * a, b, y: one shape and dtype → scalar, or that shape with reduction "none".
  */
 export function marginRanking(aLike: TensorLike, bLike: TensorLike, yLike: TensorLike, options: MarginOptions = {}): Tensor {
-  const { margin = 0 } = options;
+  const { margin = 0 } = optionsOf("marginRanking", options, [...lossNames, "margin"]);
   if (!Number.isFinite(margin)) throw new ValueError(`marginRanking: margin must be a number but is ${margin}`, { op: "marginRanking" });
   const [a, b, y] = operands("marginRanking", { a: aLike, b: bLike, y: yLike }, options);
   return reduce("marginRanking", relu(y.mul(b.sub(a)).add(margin)), options);

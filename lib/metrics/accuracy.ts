@@ -1,5 +1,7 @@
 /** How often a classifier is right. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape, sizeOf } from "../base/shape.js";
 import { asTensor, floating, show, type TensorLike } from "../ops/convert.js";
 import { labelsOf } from "../ops/rows.js";
@@ -13,7 +15,8 @@ export interface WeightOptions {
 }
 
 /** Mean of what is right, weighted; 0 if nothing counts, which leaves means over several batches finite. */
-function fraction(op: string, isRight: Tensor, { weights, mask }: WeightOptions): Tensor {
+function fraction(op: string, isRight: Tensor, options: WeightOptions): Tensor {
+  const { weights, mask } = optionsOf(op, options, ["weights", "mask"]);
   const given = [weights, mask].filter((x) => x !== undefined).map((x) => asTensor(op, x).cast("f32"));
   if (given.length === 0) return isRight.mean();
   const w = given.reduce((a, b) => a.mul(b));
@@ -86,8 +89,9 @@ export function topKAccuracy(logitsLike: TensorLike, labelsLike: TensorLike, k: 
 export function binaryAccuracy(
   logitsLike: TensorLike,
   targetsLike: TensorLike,
-  { threshold = 0, ...options }: { threshold?: number } & WeightOptions = {},
+  options: { threshold?: number } & WeightOptions = {},
 ): Tensor {
+  const { threshold = 0, ...counting } = optionsOf("binaryAccuracy", options, ["threshold", "weights", "mask"]);
   const logits = floating("binaryAccuracy", logitsLike);
   const targets = asTensor("binaryAccuracy", targetsLike, logits.dtype);
   if (!sameShape(logits.shape, targets.shape)) {
@@ -97,5 +101,5 @@ export function binaryAccuracy(
       inputs: [logits.shape, targets.shape],
     });
   }
-  return fraction("binaryAccuracy", logits.gt(threshold).eq(targets.cast("f32").gt(0.5)), options);
+  return fraction("binaryAccuracy", logits.gt(threshold).eq(targets.cast("f32").gt(0.5)), counting);
 }

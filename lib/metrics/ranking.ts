@@ -1,5 +1,7 @@
 /** How well scores rank positives before negatives, whatever the threshold; and which threshold to take. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkPaired, countPositives } from "./arrays.js";
 
 /** Points by falling threshold: an example counts as positive if its score is at least the threshold. */
@@ -95,9 +97,10 @@ export interface OperatingPoint {
 export function operatingPoint(
   scores: ArrayLike<number>,
   labels: ArrayLike<number | boolean>,
-  { hours, maxFalseAlarmsPerHour }: { hours: number; maxFalseAlarmsPerHour: number },
+  options: { hours: number; maxFalseAlarmsPerHour: number },
 ): OperatingPoint {
   const op = "operatingPoint";
+  const { hours, maxFalseAlarmsPerHour } = optionsOf(op, options, ["hours", "maxFalseAlarmsPerHour"]);
   if (!(hours > 0)) throw new ValueError(`${op}: hours must be above 0 but is ${hours}`, { op, inputs: [hours] });
   if (!(maxFalseAlarmsPerHour >= 0)) {
     throw new ValueError(`${op}: maxFalseAlarmsPerHour must be at least 0 but is ${maxFalseAlarmsPerHour}`, {
@@ -128,9 +131,10 @@ export interface CalibrationBin {
 export function calibration(
   confidences: ArrayLike<number>,
   correct: ArrayLike<number | boolean>,
-  { bins = 10 }: { bins?: number } = {},
+  options: { bins?: number } = {},
 ): { error: number; bins: CalibrationBin[] } {
   const op = "calibration";
+  const { bins = 10 } = optionsOf(op, options, ["bins"]);
   checkPaired(op, ["confidences", confidences], ["outcomes", correct]);
   countPositives(op, correct, false);
   if (!Number.isInteger(bins) || bins < 1) {

@@ -1,5 +1,7 @@
 /** Events in time: alarms of a detector beside what really happened, as rates an hour. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 
 export interface DetectionRates {
   /** Events that were found, events that were not, alarms that no event explains. */
@@ -22,9 +24,10 @@ export interface DetectionRates {
 export function detectionRates(
   alarms: ArrayLike<number>,
   events: ArrayLike<number>,
-  { seconds, tolerance = 0.5 }: { seconds: number; tolerance?: number },
+  options: { seconds: number; tolerance?: number },
 ): DetectionRates {
   const op = "detectionRates";
+  const { seconds, tolerance = 0.5 } = optionsOf(op, options, ["seconds", "tolerance"]);
   if (!(seconds > 0)) throw new ValueError(`${op}: seconds must be above 0 but is ${seconds}`, { op, inputs: [seconds] });
   if (!(tolerance >= 0)) throw new ValueError(`${op}: tolerance must be at least 0 but is ${tolerance}`, { op, inputs: [tolerance] });
   const [heard, happened] = [alarms, events].map((times) => Float64Array.from(times).sort());

@@ -1,5 +1,7 @@
 /** Precision, recall and F: how good a classifier is at each class, and on the whole. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkPaired } from "./arrays.js";
 import { confusionMatrix } from "./confusion.js";
 
@@ -45,8 +47,9 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a +
 export function classScores(
   predicted: ArrayLike<number>,
   actual: ArrayLike<number>,
-  { classes = classesOf(predicted, actual), beta = 1 }: Pick<ScoreOptions, "classes" | "beta"> = {},
+  options: Pick<ScoreOptions, "classes" | "beta"> = {},
 ): ClassScores[] {
+  const { classes = classesOf(predicted, actual), beta = 1 } = optionsOf("classScores", options, ["classes", "beta"]);
   checkPaired("classScores", ["predictions", predicted], ["labels", actual]);
   return scoresOf(confusionMatrix(predicted, actual, classes), beta);
 }
@@ -69,9 +72,10 @@ function averaged(
   op: string,
   predicted: ArrayLike<number>,
   actual: ArrayLike<number>,
-  { average, classes = classesOf(predicted, actual), beta }: ScoreOptions,
+  options: ScoreOptions,
   score: (scores: ClassScores) => number,
 ): number {
+  const { average, classes = classesOf(predicted, actual), beta } = optionsOf(op, options, ["average", "classes", "beta"]);
   checkPaired(op, ["predictions", predicted], ["labels", actual]);
   const way = average ?? (classes <= 2 ? "binary" : "macro");
   if (way === "binary" && classes > 2) {

@@ -1,5 +1,7 @@
 /** Choosing among models by one number: one metric is optimised, the others only have to be good enough. */
+
 import { ValueError } from "../base/errors.js";
+import { checkOptions } from "../base/options.js";
 
 /** Bounds that are included. */
 export interface Bounds {
@@ -22,6 +24,7 @@ export type SelectOptions<Name extends string> = ({ readonly maximize: Name } | 
  */
 export function select<Model extends object>(models: readonly Model[], options: SelectOptions<MetricOf<Model>>): Model {
   const op = "select";
+  checkOptions(op, options, ["maximize", "minimize", "subjectTo"]);
   const [goal, sign] = "maximize" in options ? [options.maximize, 1] : [options.minimize, -1];
   const constraints = Object.entries(options.subjectTo ?? {}) as [MetricOf<Model>, Bounds][];
   const read = (model: Model, name: MetricOf<Model>, i: number): number => {

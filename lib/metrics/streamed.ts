@@ -1,5 +1,7 @@
 /** Metrics of data that come in pieces: each is given batch after batch, and says at any time what the same metric over all of them is. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkPaired } from "./arrays.js";
 import { addToMatrix, emptyMatrix } from "./confusion.js";
 import { type PrecisionRecallCurve, precisionRecallCurve, type RocCurve, rocCurve } from "./ranking.js";
@@ -34,8 +36,9 @@ type Pairs = readonly [predicted: ArrayLike<number>, actual: ArrayLike<number>];
  */
 export function streamedClasses(
   classes: number,
-  { average = classes === 2 ? "binary" : "macro", beta = 1 }: Pick<ScoreOptions, "average" | "beta"> = {},
+  options: Pick<ScoreOptions, "average" | "beta"> = {},
 ): Streamed<Pairs, StreamedClassScores> {
+  const { average = classes === 2 ? "binary" : "macro", beta = 1 } = optionsOf("streamedClasses", options, ["average", "beta"]);
   if (average === "binary" && classes !== 2) {
     throw new ValueError(`streamedClasses: "binary" has two classes, but there are ${classes}`, {
       op: "streamedClasses",

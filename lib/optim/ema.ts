@@ -1,6 +1,8 @@
 /** Exponentially weighted averages of weights, which often predict better than the weights of any one step. */
+
 import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { refuseWhileTracing } from "../graph/trace.js";
 import { assignState, type Loading, snapshot } from "../nn/state.js";
 import { assignAll, full, type Tensor, uniform, type Variable, variable, zeros } from "../tensor/index.js";
@@ -121,7 +123,8 @@ export class Ema {
  * const step = compile((x, y) => { …; optimizer.minimize(loss); average.update(); return loss; });
  * const scores = await average.use(() => evaluate(model, test, { metrics }));
  */
-export function ema(variables: Iterable<Variable>, { decay = 0.999 }: EmaOptions = {}): Ema {
+export function ema(variables: Iterable<Variable>, options: EmaOptions = {}): Ema {
+  const { decay = 0.999 } = optionsOf("ema", options, ["decay"]);
   const all = [...variables];
   checkVariables("ema", all);
   return new Ema(all, checkNumber("ema", "decay", decay, 1));

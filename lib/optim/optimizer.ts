@@ -1,7 +1,9 @@
 /** What optimizers share: from a loss to new values of parameters and state, all assigned in one run. */
+
 import { backward } from "../autodiff/backward.js";
 import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { graphOf } from "../graph/signature.js";
 import { currentTrace, refuseWhileTracing } from "../graph/trace.js";
 import { assignState, type Loading, snapshot } from "../nn/state.js";
@@ -22,6 +24,7 @@ export interface MinimizeOptions {
    */
   accumulate?: number;
 }
+export const minimizeNames = ["clipNorm", "clipValue", "accumulate"] as const;
 
 /** What a call of `minimize` leaves behind. */
 export class Update {
@@ -125,7 +128,7 @@ export class Optimizer {
    */
   minimize(loss: Tensor, options: MinimizeOptions = {}): Update {
     const op = `${this.name}.minimize`;
-    const { accumulate = 1 } = options;
+    const { accumulate = 1 } = optionsOf(op, options, minimizeNames);
     checkLoss(op, loss);
     checkOptions(op, options);
     const slots = this.slots.filter(({ target }) => target.trainable);

@@ -1,5 +1,7 @@
 /** Learning rates that change: functions of the number of updates so far, made from few pieces and put together at will. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 
 /** A learning rate that depends on the number of updates before this one: 0, 1, 2 … Numbers count as schedules that never change. */
 export type Schedule = (step: number) => number;
@@ -10,27 +12,31 @@ const at = (schedule: number | Schedule, step: number): number => (typeof schedu
  * lr / (1 + decay · step).
  * @example schedule.perEpoch(schedule.inverseTime({ lr: 0.2, decay: 1 }), batches)   // 0.2, 0.1, 0.0667, 0.05 … an epoch
  */
-export function inverseTime({ lr, decay }: { lr: number; decay: number }): Schedule {
+export function inverseTime(options: { lr: number; decay: number }): Schedule {
+  const { lr, decay } = optionsOf("schedule.inverseTime", options, ["lr", "decay"]);
   checkNumber("schedule.inverseTime", "lr", lr);
   checkNumber("schedule.inverseTime", "decay", decay);
   return (step) => lr / (1 + decay * step);
 }
 
 /** lr · gamma^step. */
-export function exponential({ lr, gamma }: { lr: number; gamma: number }): Schedule {
+export function exponential(options: { lr: number; gamma: number }): Schedule {
+  const { lr, gamma } = optionsOf("schedule.exponential", options, ["lr", "gamma"]);
   checkNumber("schedule.exponential", "lr", lr);
   checkNumber("schedule.exponential", "gamma", gamma);
   return (step) => lr * gamma ** step;
 }
 
 /** k / √(step + 1): the first epoch, or step, is number 1. */
-export function inverseSqrt({ k }: { k: number }): Schedule {
+export function inverseSqrt(options: { k: number }): Schedule {
+  const { k } = optionsOf("schedule.inverseSqrt", options, ["k"]);
   checkNumber("schedule.inverseSqrt", "k", k);
   return (step) => k / Math.sqrt(step + 1);
 }
 
 /** lr · gamma^⌊step / every⌋. */
-export function staircase({ lr, gamma, every }: { lr: number; gamma: number; every: number }): Schedule {
+export function staircase(options: { lr: number; gamma: number; every: number }): Schedule {
+  const { lr, gamma, every } = optionsOf("schedule.staircase", options, ["lr", "gamma", "every"]);
   checkWhole("schedule.staircase", "every", every);
   const stair = exponential({ lr, gamma });
   return (step) => stair(Math.floor(step / every));
@@ -47,21 +53,24 @@ export function piecewise(rates: Readonly<Record<number, number>>): Schedule {
 }
 
 /** From `from` to `to` along a straight line in `steps` steps; `to` afterwards. */
-export function linear({ from, to, steps }: { from: number; to: number; steps: number }): Schedule {
+export function linear(options: { from: number; to: number; steps: number }): Schedule {
+  const { from, to, steps } = optionsOf("schedule.linear", options, ["from", "to", "steps"]);
   return polynomial({ from, to, steps, power: 1 });
 }
 
 /** to + (from − to) · (1 − step / steps)^power; `to` afterwards. Default power 1. */
-export function polynomial({ from, to = 0, steps, power = 1 }: { from: number; to?: number; steps: number; power?: number }): Schedule {
+export function polynomial(options: { from: number; to?: number; steps: number; power?: number }): Schedule {
   const op = "schedule.polynomial";
+  const { from, to = 0, steps, power = 1 } = optionsOf(op, options, ["from", "to", "steps", "power"]);
   for (const [name, value] of Object.entries({ from, to, power })) checkNumber(op, name, value);
   checkWhole(op, "steps", steps);
   return (step) => to + (from - to) * (1 - Math.min(step / steps, 1)) ** power;
 }
 
 /** From `from` to `to` along half a cosine in `steps` steps; `to` afterwards. Default `to` 0. Source: Loshchilov & Hutter 2017. */
-export function cosine({ from, to = 0, steps }: { from: number; to?: number; steps: number }): Schedule {
+export function cosine(options: { from: number; to?: number; steps: number }): Schedule {
   const op = "schedule.cosine";
+  const { from, to = 0, steps } = optionsOf(op, options, ["from", "to", "steps"]);
   for (const [name, value] of Object.entries({ from, to })) checkNumber(op, name, value);
   checkWhole(op, "steps", steps);
   return (step) => to + ((from - to) * (1 + Math.cos(Math.PI * Math.min(step / steps, 1)))) / 2;
@@ -73,7 +82,7 @@ export function cosine({ from, to = 0, steps }: { from: number; to?: number; ste
  */
 export function cosineRestarts(options: { from: number; to?: number; steps: number; stretch?: number }): Schedule {
   const op = "schedule.cosineRestarts";
-  const { from, to = 0, steps, stretch = 1 } = options;
+  const { from, to = 0, steps, stretch = 1 } = optionsOf(op, options, ["from", "to", "steps", "stretch"]);
   if (!(stretch >= 1)) throw new ValueError(`${op}: stretch must be at least 1 but is ${stretch}`, { op, inputs: [stretch] });
   const wave = cosine({ from, to, steps });
   return (step) => {
@@ -112,8 +121,8 @@ const isPair = (part: readonly [number | Schedule, number] | number | Schedule):
 
 /** Up to `peak` in `warmup` steps along a straight line (step 0 trains already: peak / warmup), then down to `end` (default 0) along half a cosine, there at step `total`. */
 export function warmupCosine(options: { peak: number; warmup: number; total: number; end?: number }): Schedule {
-  const { peak, warmup, total, end = 0 } = options;
   const op = "schedule.warmupCosine";
+  const { peak, warmup, total, end = 0 } = optionsOf(op, options, ["peak", "warmup", "total", "end"]);
   checkWhole(op, "warmup", warmup, 0);
   if (!(total > warmup)) throw new ValueError(`${op}: total must be more than warmup but they are ${total} and ${warmup}`, { op });
   return chain([withWarmup(peak, warmup), warmup], cosine({ from: peak, to: end, steps: total - warmup }));
@@ -130,8 +139,9 @@ export function withWarmup(schedule: number | Schedule, steps: number): Schedule
  * (default 10⁴) at the last step, both along half cosines. As PyTorch's OneCycleLR. Source: Smith & Topin 2018.
  */
 export function oneCycle(options: { peak: number; total: number; rise?: number; divide?: number; finalDivide?: number }): Schedule {
-  const { peak, total, rise = 0.3, divide = 25, finalDivide = 1e4 } = options;
   const op = "schedule.oneCycle";
+  const names = ["peak", "total", "rise", "divide", "finalDivide"] as const;
+  const { peak, total, rise = 0.3, divide = 25, finalDivide = 1e4 } = optionsOf(op, options, names);
   for (const [name, value] of Object.entries({ peak, divide, finalDivide })) checkNumber(op, name, value);
   checkNumber(op, "rise", rise, 1);
   checkWhole(op, "total", total, 2);
