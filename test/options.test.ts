@@ -1,5 +1,35 @@
 /** Options that functions do not have are refused: every public function that takes an options object stands in the table. */
-import { ArrayDataset, losses, metrics, nn, optim, tensor, ValueError, type Variable, variable } from "nabla";
+import {
+  ArrayDataset,
+  cacheActivations,
+  calibrate,
+  checkpoint,
+  DataLoader,
+  data,
+  earlyStopping,
+  ensemble,
+  evaluate,
+  fit,
+  kFold,
+  losses,
+  lrFinder,
+  metrics,
+  mirrored,
+  multiView,
+  nn,
+  optim,
+  overfitOneBatch,
+  predict,
+  progress,
+  reduceOnPlateau,
+  samplers,
+  split,
+  splitSources,
+  tensor,
+  ValueError,
+  type Variable,
+  variable,
+} from "nabla";
 import * as models from "nabla/models";
 import { describe, expect, it } from "vitest";
 import { checkOptions } from "../lib/base/options.js";
@@ -46,7 +76,8 @@ const rows = [[0.5, 0.5]];
 const { schedule } = optim;
 const w = (): Variable[] => [variable([1, 2])];
 
-const data = () => new ArrayDataset({ x: { data: Float32Array.of(1, 2), shape: [2, 1], dtype: "f32" } });
+const column = { data: Float32Array.of(1, 2), shape: [2, 1], dtype: "f32" } as const;
+const pairs = () => new ArrayDataset({ x: column, y: column });
 
 /** Calls with options, by the name that messages give. */
 const calls: Readonly<Record<string, (options: never) => unknown>> = {
@@ -64,7 +95,7 @@ const calls: Readonly<Record<string, (options: never) => unknown>> = {
   ...{ softmax: nn.softmax, logSoftmax: nn.logSoftmax, softmin: nn.softmin, glu: nn.glu },
   multiHeadAttention: (o) => nn.multiHeadAttention(1, o),
   ...{ normalize: (o) => nn.normalize(1, o), impute: (o) => nn.impute(1, o) },
-  ...{ "normalize.fit": (o) => nn.normalize.fit(data(), o), "impute.fit": (o) => nn.impute.fit(data(), o) },
+  ...{ "normalize.fit": (o) => nn.normalize.fit(pairs(), o), "impute.fit": (o) => nn.impute.fit(pairs(), o) },
   ...{
     summary: (o) => nn.relu().summary([1], o),
     loadStateDict: (o) => nn.relu().loadStateDict({}, o),
@@ -90,6 +121,25 @@ const calls: Readonly<Record<string, (options: never) => unknown>> = {
   ...{ detectionRates: (o) => metrics.detectionRates([1], [1], o), select: (o) => metrics.select([{ a: 1 }], o) },
   ...{ classScores: (o) => metrics.classScores([1], [1], o), precision: (o) => metrics.precision([1], [1], o) },
   ...{ fScore: (o) => metrics.fScore([1], [1], o), streamedClasses: (o) => metrics.streamedClasses(2, o) },
+  ...{ fit: (o) => fit(nn.relu(), pairs(), o), evaluate: (o) => evaluate(nn.relu(), pairs(), o), progress },
+  ...{ predict: (o) => predict(nn.relu(), pairs(), o), calibrate: (o) => calibrate(nn.relu(), pairs(), o) },
+  ...{ cacheActivations: (o) => cacheActivations(nn.relu(), pairs(), o), checkpoint: (o) => checkpoint("", o) },
+  ...{ earlyStopping, reduceOnPlateau, ensemble: (o) => ensemble([nn.relu()], o), multiView: (o) => multiView(nn.relu(), mirrored, o) },
+  ...{ overfitOneBatch: (o) => overfitOneBatch(nn.relu(), pairs().get([0]), o), lrFinder: (o) => lrFinder(nn.relu(), pairs(), o) },
+  ...{ DataLoader: (o) => new DataLoader(pairs(), o), random: (o) => samplers.random(1, o), weighted: (o) => samplers.weighted([1], o) },
+  ...{ stratified: (o) => samplers.stratified([1], o), kFold: (o) => kFold(pairs(), 2, o), split: (o) => split(pairs(), [0.5, 0.5], o) },
+  ...{ splitSources: (o) => splitSources({ a: pairs() }, { train: { a: 1 } }, o), imageFolder: (o) => data.imageFolder("", o) },
+  ...{
+    csv: (o) => data.csv("", o),
+    jsonLines: (o) => data.jsonLines("", o),
+    parquet: (o) => data.parquet("", o),
+    arrow: (o) => data.arrow("", o),
+  },
+  ...{
+    features: (o) => data.csv("").features(o),
+    collate: (o) => data.collate([{ x: 1 }], o),
+    fromExamples: (o) => data.fromExamples([{ x: 1 }], o),
+  },
   lenet5: models.lenet5,
 };
 

@@ -1,5 +1,4 @@
 /** Steps that move pixels: boxes and masks move with them. */
-
 import { ValueError } from "../base/errors.js";
 import { type Canvas, checkNumber } from "./canvas.js";
 import { about, inverse, type Matrix, multiply, type Point, SplineBend, scaling, translation, turn, unitSquareTo } from "./geometry.js";

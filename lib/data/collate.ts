@@ -1,6 +1,8 @@
 /** Single examples, as programs hold them, put together as batches. */
+
 import { allocate, arrayOf, type DType, type TypedArray } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape, sizeOf } from "../base/shape.js";
 import type { Batch, HostArray } from "./batch.js";
 import { Dataset } from "./dataset.js";
@@ -26,7 +28,8 @@ export interface CollateOptions {
  * @example collate([{ x: [1, 2], y: 0 }, { x: [3, 4], y: 1 }], { dtypes: { y: "i32" } }) // x f32 [2, 2], y i32 [2]
  * @throws {ShapeError} if examples have different shapes or fields.
  */
-export function collate(examples: readonly Example[], { dtypes = {}, pad = {} }: CollateOptions = {}): Batch {
+export function collate(examples: readonly Example[], options: CollateOptions = {}): Batch {
+  const { dtypes = {}, pad = {} } = optionsOf("collate", options, ["dtypes", "pad"]);
   if (examples.length === 0) throw new ValueError("collate: expected at least one example but received none", { op: "collate" });
   const batch: Record<string, HostArray> = {};
   for (const name of Object.keys(examples[0])) {
@@ -101,11 +104,9 @@ export interface FromExamplesOptions extends CollateOptions {
  * A data set of examples that are held, or made, one at a time.
  * @example fromExamples([{ x: [0, 1], y: 1 }, { x: [1, 1], y: 0 }], { dtypes: { y: "i32" } })
  */
-export function fromExamples<B extends Batch = Batch>(
-  source: ExampleSource,
-  { collate: join = collate, ...options }: FromExamplesOptions = {},
-): Dataset<B> {
-  return new ExampleDataset(source, (examples) => join(examples, options) as B);
+export function fromExamples<B extends Batch = Batch>(source: ExampleSource, options: FromExamplesOptions = {}): Dataset<B> {
+  const { collate: join = collate, ...how } = optionsOf("fromExamples", options, ["collate", "dtypes", "pad"]);
+  return new ExampleDataset(source, (examples) => join(examples, how) as B);
 }
 
 class ExampleDataset<B extends Batch> extends Dataset<B> {

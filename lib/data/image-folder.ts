@@ -1,7 +1,9 @@
 /** Folders of pictures: a folder a class, read by the package sharp when they are asked for. */
+
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, FormatError, ShapeError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import type { HostArray, LabeledBatch } from "./batch.js";
 import { Dataset } from "./dataset.js";
@@ -36,7 +38,8 @@ export class ImageFolder extends Dataset<LabeledBatch> {
   }
 
   /** See {@link imageFolder}. */
-  static async open(folder: string, { size, fit = "cover", grey = false, dtype = "f32" }: ImageFolderOptions = {}): Promise<ImageFolder> {
+  static async open(folder: string, options: ImageFolderOptions = {}): Promise<ImageFolder> {
+    const { size, fit = "cover", grey = false, dtype = "f32" } = optionsOf("imageFolder", options, ["size", "fit", "grey", "dtype"]);
     const { default: sharp } = await optional<typeof import("sharp")>("imageFolder", "pictures", "sharp");
     const byName = (a: string, b: string) => (a < b ? -1 : 1);
     const found: [string, string[]][] = [];

@@ -1,5 +1,7 @@
 /** From a data set to the batches of an epoch: order, size, and assembling ahead of the consumer. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import { type Batch, rowCount } from "./batch.js";
 import type { Dataset } from "./dataset.js";
@@ -32,6 +34,7 @@ export interface DataLoaderOptions {
   /** Threads that run `transform`; `close()` ends them, and so does the end of the process. Default 0. */
   workers?: number;
 }
+const names = ["batchSize", "shuffle", "shuffleBuffer", "sampler", "seed", "dropLast", "prefetch", "transform", "workers"] as const;
 
 /** Where a pass over the data stands. */
 export interface LoaderState {
@@ -70,18 +73,10 @@ export class DataLoader<B extends Batch = Batch> implements AsyncIterable<B> {
 
   constructor(
     readonly dataset: Dataset<B> | StreamDataset<B>,
-    {
-      batchSize = 32,
-      shuffle = false,
-      shuffleBuffer = 1024,
-      sampler,
-      seed = 0,
-      dropLast = false,
-      transform,
-      workers = 0,
-      prefetch = Math.max(2, 2 * workers),
-    }: DataLoaderOptions = {},
+    options: DataLoaderOptions = {},
   ) {
+    const { batchSize = 32, shuffle = false, shuffleBuffer = 1024, sampler, seed = 0 } = optionsOf("DataLoader", options, names);
+    const { dropLast = false, transform, workers = 0, prefetch = Math.max(2, 2 * workers) } = options;
     const refuse = (problem: string, ...inputs: unknown[]): never => {
       throw new ValueError(`DataLoader: ${problem}`, { op: "DataLoader", inputs });
     };

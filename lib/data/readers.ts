@@ -1,10 +1,12 @@
 /** Readers of tables: CSV, JSON lines, Parquet and Arrow files, each through the package that is kept for it. */
+
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import * as zlib from "node:zlib";
 import { DataError, FormatError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { optional } from "./optional.js";
 import { type Cell, type RawRows, type TableOptions, TableStream } from "./table.js";
 
@@ -39,6 +41,8 @@ async function* ofFile(op: string, path: string, body: () => AsyncIterable<RawRo
   }
 }
 
+const tableNames = ["types", "categories", "missing", "dtype"] as const;
+
 export interface CsvOptions extends TableOptions {
   /** Whether the first line names the columns, or their names. Default true. */
   header?: boolean | readonly string[];
@@ -53,7 +57,9 @@ export interface CsvOptions extends TableOptions {
  * @example const houses = (await csv("houses.csv").read()).features({ target: "price" });
  * @throws {DataError} if the file or the package is not there. @throws {FormatError} if a line does not fit the others.
  */
-export function csv(path: string, { header = true, skipLines = 0, delimiter = ",", ...options }: CsvOptions = {}): TableStream {
+export function csv(path: string, options: CsvOptions = {}): TableStream {
+  const names = ["header", "skipLines", "delimiter", ...tableNames] as const;
+  const { header = true, skipLines = 0, delimiter = ",", ...table } = optionsOf("csv", options, names);
   const rows = async function* (): AsyncGenerator<RawRows> {
     const { parse } = await optional<typeof import("csv-parse")>("csv", "CSV files", "csv-parse");
     const parser = parse({ delimiter, from_line: skipLines + 1, skip_empty_lines: true, bom: true });
@@ -77,7 +83,7 @@ export function csv(path: string, { header = true, skipLines = 0, delimiter = ",
     }
     if (columns.length > 0) yield { names: names!, columns };
   };
-  return new TableStream("csv", () => ofFile("csv", path, rows), options);
+  return new TableStream("csv", () => ofFile("csv", path, rows), table);
 }
 
 /** Objects as columns; the first piece decides which there are. */
@@ -100,6 +106,7 @@ async function* columnsOf(objects: AsyncIterable<Readonly<Record<string, Cell>>>
 
 /** A table in a file of JSON lines (plain or .gz), an object a line; what an object lacks is missing. Streams. */
 export function jsonLines(path: string, options: TableOptions = {}): TableStream {
+  optionsOf("jsonLines", options, tableNames);
   const objects = async function* () {
     let number = 0;
     for await (const line of createInterface({ input: await open("jsonLines", path), crlfDelay: Number.POSITIVE_INFINITY })) {
@@ -126,6 +133,7 @@ function parseLine(path: string, line: string, number: number): Readonly<Record<
 
 /** A table in a Parquet file, read by the package `hyparquet`, a group of rows at a time. */
 export function parquet(path: string, options: TableOptions = {}): TableStream {
+  optionsOf("parquet", options, tableNames);
   const rows = async function* (): AsyncGenerator<RawRows> {
     const reader = await optional<typeof import("hyparquet")>("parquet", "Parquet files", "hyparquet");
     await exists("parquet", path);
@@ -152,6 +160,7 @@ const compressors = {
 
 /** A table in an Arrow file or stream (Feather version 2 too), read by the package `apache-arrow`, a record batch at a time. */
 export function arrow(path: string, options: TableOptions = {}): TableStream {
+  optionsOf("arrow", options, tableNames);
   const rows = async function* (): AsyncGenerator<RawRows> {
     const reader = await optional<typeof import("apache-arrow")>("arrow", "Arrow files", "apache-arrow");
     const batches = await reader.RecordBatchReader.from(await open("arrow", path));

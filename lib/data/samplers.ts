@@ -1,5 +1,7 @@
 /** Samplers: which examples an epoch goes through, and in which order. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import { checkSeed, Permutation, spread } from "./shuffle.js";
 
@@ -27,7 +29,8 @@ export function sequential(n: number): Sampler {
 }
 
 /** All n examples in a random order, another one in each epoch. */
-export function random(n: number, { seed = 0 }: SamplerOptions = {}): Sampler {
+export function random(n: number, options: SamplerOptions = {}): Sampler {
+  const { seed = 0 } = optionsOf("random", options, ["seed"]);
   checkSeed("random", seed);
   return {
     length: n,
@@ -51,10 +54,8 @@ export interface WeightedOptions extends SamplerOptions {
  * @example weighted(balancedWeights(labels)) // all classes equally often
  * @throws {ValueError} if weights are negative or all zero, or fewer than `count` are above zero without replacement.
  */
-export function weighted(
-  weights: ArrayLike<number>,
-  { seed = 0, count = weights.length, replacement = true }: WeightedOptions = {},
-): Sampler {
+export function weighted(weights: ArrayLike<number>, options: WeightedOptions = {}): Sampler {
+  const { seed = 0, count = weights.length, replacement = true } = optionsOf("weighted", options, ["seed", "count", "replacement"]);
   checkSeed("weighted", seed);
   const refuse = (problem: string, ...inputs: unknown[]): never => {
     throw new ValueError(`weighted: ${problem}`, { op: "weighted", inputs });
@@ -106,7 +107,8 @@ export function balancedWeights(labels: ArrayLike<number | string>): Float64Arra
 }
 
 /** All examples, in a random order in which every batch has about as many of each class as its share of the whole. */
-export function stratified(labels: ArrayLike<number | string>, { seed = 0 }: SamplerOptions = {}): Sampler {
+export function stratified(labels: ArrayLike<number | string>, options: SamplerOptions = {}): Sampler {
+  const { seed = 0 } = optionsOf("stratified", options, ["seed"]);
   checkSeed("stratified", seed);
   return { length: labels.length, epoch: (epoch) => spread(labels, new WordStream(seed, epoch)) };
 }

@@ -1,5 +1,7 @@
 /** Parts of a data set for training, for choosing and for testing; no example is in two of them. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import { type Batch, upTo } from "./batch.js";
 import type { Dataset } from "./dataset.js";
@@ -86,8 +88,9 @@ export type SourceShares<S extends string> = Readonly<Record<string, Readonly<Pa
 export function splitSources<S extends string, B extends Batch, const P extends SourceShares<S>>(
   sources: Readonly<Record<S, Dataset<B>>>,
   parts: P,
-  { seed = 0, shuffle = true }: Pick<SplitOptions, "seed" | "shuffle"> = {},
+  options: Pick<SplitOptions, "seed" | "shuffle"> = {},
 ): { -readonly [K in keyof P]: Dataset<B> } {
+  const { seed = 0, shuffle = true } = optionsOf("splitSources", options, ["seed", "shuffle"]);
   const refuse = (problem: string, ...inputs: unknown[]): never => {
     throw new ValueError(`splitSources: ${problem}`, { op: "splitSources", inputs });
   };
@@ -115,12 +118,8 @@ export function splitSources<S extends string, B extends Batch, const P extends 
 }
 
 /** The numbers of the examples of each part. */
-function partition<B extends Batch>(
-  op: string,
-  dataset: Dataset<B>,
-  fractions: readonly number[],
-  { seed = 0, shuffle = true, stratify, groups }: SplitOptions,
-): Int32Array[] {
+function partition<B extends Batch>(op: string, dataset: Dataset<B>, fractions: readonly number[], options: SplitOptions): Int32Array[] {
+  const { seed = 0, shuffle = true, stratify, groups } = optionsOf(op, options, ["seed", "shuffle", "stratify", "groups"]);
   checkSeed(op, seed);
   const n = dataset.length;
   if ([stratify !== undefined, groups !== undefined, !shuffle].filter(Boolean).length > 1)

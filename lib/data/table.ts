@@ -1,6 +1,8 @@
 /** Tables: named columns of numbers and of categories, in memory or streamed, and the features made of them. */
+
 import { allocate, type FloatDType } from "../base/dtype.js";
 import { DataError, FormatError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { type Batch, type HostArray, type LabeledBatch, rowCount } from "./batch.js";
 import { ArrayDataset, Dataset } from "./dataset.js";
 import type { Pass } from "./sampling.js";
@@ -29,6 +31,7 @@ export interface FeatureOptions {
   /** Columns that x is made of. Default: all that are no target. */
   columns?: readonly string[];
 }
+const featureNames = ["target", "columns"] as const;
 
 /** A value as a reader found it. */
 export type Cell = string | number | boolean | bigint | Date | null | undefined;
@@ -77,7 +80,7 @@ export class Features extends Dataset<LabeledBatch> {
   ) {
     super();
     this.length = table.length;
-    const { names, encode } = encoder(schema, options);
+    const { names, encode } = encoder(schema, optionsOf("features", options, featureNames));
     this.names = names;
     this.encode = encode;
   }
@@ -170,6 +173,7 @@ export class TableStream extends StreamDataset<Batch> {
   /** Examples x and y, made as {@link Table.features} makes them, as they come. */
   features(options: FeatureOptions): StreamDataset<LabeledBatch> {
     let encode: ((rows: Batch) => LabeledBatch) | null = null;
+    optionsOf("features", options, featureNames);
     return this.map((rows) => {
       encode ??= encoder(this.schema!, options).encode;
       return encode(rows);

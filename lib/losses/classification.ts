@@ -1,5 +1,4 @@
 /** Losses of one class among several. */
-
 import { isFloat } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

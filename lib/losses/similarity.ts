@@ -1,5 +1,4 @@
 /** Losses of vectors that should be near each other or far apart, and of scores that should be in order. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, sameShape } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** How often a classifier is right. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, sameShape, sizeOf } from "../base/shape.js";

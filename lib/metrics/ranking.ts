@@ -1,5 +1,4 @@
 /** How well scores rank positives before negatives, whatever the threshold; and which threshold to take. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkPaired, countPositives } from "./arrays.js";

@@ -1,5 +1,4 @@
 /** Events in time: alarms of a detector beside what really happened, as rates an hour. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 

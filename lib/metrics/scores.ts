@@ -1,5 +1,4 @@
 /** Precision, recall and F: how good a classifier is at each class, and on the whole. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkPaired } from "./arrays.js";

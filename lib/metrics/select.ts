@@ -1,5 +1,4 @@
 /** Choosing among models by one number: one metric is optimised, the others only have to be good enough. */
-
 import { ValueError } from "../base/errors.js";
 import { checkOptions } from "../base/options.js";
 

@@ -1,5 +1,4 @@
 /** Metrics of data that come in pieces: each is given batch after batch, and says at any time what the same metric over all of them is. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkPaired } from "./arrays.js";

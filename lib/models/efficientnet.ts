@@ -1,5 +1,4 @@
 /** EfficientNet: one small network, scaled in width, depth and resolution together. Source: Tan & Le 2019, table 1, section 3.3. */
-
 import { ValueError } from "../base/errors.js";
 import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";

@@ -1,5 +1,4 @@
 /** Residual networks. Source: He, Zhang, Ren & Sun 2016: table 1 (ImageNet), section 4.2 (CIFAR-10). */
-
 import { ValueError } from "../base/errors.js";
 import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";

@@ -1,5 +1,4 @@
 /** The vision transformer: patches of an image as a sequence of words. Source: Dosovitskiy et al. 2021, figure 1 and table 1. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { settle } from "../base/options.js";
 import { format } from "../base/shape.js";

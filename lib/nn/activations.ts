@@ -1,5 +1,4 @@
 /** Activations as layers; the formulas and their sources stand with the functions of the same names. Any shape → the same. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import * as ops from "../tensor/index.js";

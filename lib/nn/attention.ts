@@ -1,5 +1,4 @@
 /** Attention: each position of a sequence takes in what it finds at others. */
-
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

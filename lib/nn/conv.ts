@@ -1,5 +1,4 @@
 /** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkWindow, convNames, extents, layoutOf, type Rank, slide, wholes } from "../ops/conv.js";

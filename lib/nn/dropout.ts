@@ -1,5 +1,4 @@
 /** Layers that leave elements out at random while they are trained. */
-
 import { ShapeError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** Vectors looked up by number. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { asTensor } from "../ops/convert.js";

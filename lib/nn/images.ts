@@ -1,5 +1,4 @@
 /** Layers that pad, resize, rearrange or normalise images; the formulas stand with the functions of the same names. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** Initial values of parameters. They are lazy: a whole model is initialised in one run, from the seed of `setSeed`. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, type Shape, sizeOf } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** Modules: networks and layers as classes. Their parameters are found by looking, and named by where they are found. */
-
 import { inspect } from "node:util";
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

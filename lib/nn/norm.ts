@@ -1,5 +1,4 @@
 /** Layers that bring their input to mean 0 and variance 1: over the batch, or over parts of each example. Channels come last. */
-
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

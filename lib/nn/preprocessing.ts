@@ -1,5 +1,4 @@
 /** What is learnt of the inputs before training: their mean and spread, what stands for missing values. Kept in buffers, saved with the weights. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";

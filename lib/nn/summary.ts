@@ -1,5 +1,4 @@
 /** What each layer of a model gives and costs: shapes, parameters, multiply-adds, bytes. Found by tracing; nothing is computed. */
-
 import { inspect } from "node:util";
 import { bytesPerElement, isFloat } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";

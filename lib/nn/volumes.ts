@@ -1,5 +1,4 @@
 /** Convolutional and pooling layers over signals and volumes, and transposed convolutions. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { sizeOf } from "../base/shape.js";

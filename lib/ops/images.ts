@@ -1,5 +1,4 @@
 /** Ops on the channels of images that are made of others: normalisation among neighbours, shuffles. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** Signals, images and volumes in another size, by the nearest element or by interpolation. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, sizeOf } from "../base/shape.js";

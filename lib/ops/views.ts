@@ -1,5 +1,4 @@
 /** Ops that move or re-index elements without computing: views where strides allow it, copies where they do not. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkShape, format, normalizeAxes, normalizeAxis, rowMajor, type Shape, sameShape, sizeOf } from "../base/shape.js";

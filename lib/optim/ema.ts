@@ -1,5 +1,4 @@
 /** Exponentially weighted averages of weights, which often predict better than the weights of any one step. */
-
 import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

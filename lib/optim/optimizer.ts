@@ -1,5 +1,4 @@
 /** What optimizers share: from a loss to new values of parameters and state, all assigned in one run. */
-
 import { backward } from "../autodiff/backward.js";
 import type { FloatDType } from "../base/dtype.js";
 import { ValueError } from "../base/errors.js";

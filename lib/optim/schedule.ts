@@ -1,5 +1,4 @@
 /** Learning rates that change: functions of the number of updates so far, made from few pieces and put together at will. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 

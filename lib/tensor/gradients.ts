@@ -1,5 +1,4 @@
 /** Gradients as users ask for them: of functions, or of a loss with regard to variables. */
-
 import { backward } from "../autodiff/backward.js";
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";

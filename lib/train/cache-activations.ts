@@ -1,9 +1,11 @@
 /** Activations of the frozen part of a model, computed once and kept on disk: training the rest then costs only the rest. */
+
 import { createHash, type Hash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { type Batch, DataLoader, type Dataset, type HostArray } from "../data/index.js";
 import { encodeElements, layoutSafetensors, writeFileAtomic } from "../io/index.js";
 import type { Module } from "../nn/index.js";
@@ -38,9 +40,10 @@ export interface CacheActivationsOptions {
 export async function cacheActivations<B extends Batch & { readonly x: HostArray }>(
   frozen: Module,
   dataset: Dataset<B>,
-  { folder, dataKey, batchSize = 256, signal }: CacheActivationsOptions,
+  options: CacheActivationsOptions,
 ): Promise<Dataset<B>> {
   const op = "cacheActivations";
+  const { folder, dataKey, batchSize = 256, signal } = optionsOf(op, options, ["folder", "dataKey", "batchSize", "signal"]);
   const trainable = [...frozen.namedParameters()].find(([, parameter]) => parameter.trainable);
   if (trainable !== undefined)
     throw new ValueError(

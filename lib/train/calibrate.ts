@@ -1,5 +1,7 @@
 /** Probabilities that mean what they say: one temperature for all logits. */
+
 import { IndexError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import type { Dataset, LabeledBatch } from "../data/index.js";
 import { Module } from "../nn/index.js";
@@ -38,6 +40,7 @@ class Tempered extends Module implements Calibrated {
  */
 export async function calibrate(model: Module, heldOut: Dataset<LabeledBatch>, options: PredictOptions = {}): Promise<Calibrated> {
   const op = "calibrate";
+  optionsOf(op, options, ["batchSize", "signal"]);
   const [logits, labels] = [await predict(model, heldOut, options), await heldOut.column("y")];
   const [n, classes = 1, ...more] = logits.shape;
   if (more.length > 0)

@@ -1,7 +1,9 @@
 /** Checkpoints: everything that a training is, in one file, so that it can go on in another process to the same bits. */
+
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { Module } from "../nn/index.js";
 import { assignState, type HostArray, type Loading, readState, writeState } from "../nn/state.js";
 import type { Ema, Optimizer } from "../optim/index.js";
@@ -9,7 +11,7 @@ import { getRandomState, type RandomState, setRandomState, type Tensor, tensor }
 import type { MeansState } from "./batches.js";
 import { type Callback, isCount, isScore, savedData } from "./callbacks.js";
 import type { EpochRecord, History } from "./history.js";
-import { type MonitorOptions, monitored } from "./monitor.js";
+import { type MonitorOptions, monitored, monitorNames } from "./monitor.js";
 
 /** Where a training stands: the batches of `epoch` before number `batch` have been trained on. */
 export interface Position {
@@ -199,7 +201,9 @@ export interface CheckpointOptions extends Partial<MonitorOptions> {
  * and example comes again.
  * @example await fit(model, train, { …, callbacks: [checkpoint("run/", { everySeconds: 60 })], resume: "run/" });
  */
-export function checkpoint(folder: string, { everySteps, everySeconds, monitor, ...how }: CheckpointOptions = {}): Callback {
+export function checkpoint(folder: string, options: CheckpointOptions = {}): Callback {
+  const names = ["everySteps", "everySeconds", ...monitorNames] as const;
+  const { everySteps, everySeconds, monitor, ...how } = optionsOf("checkpoint", options, names);
   const refuse = (name: string, expected: string, value: number) => {
     throw new ValueError(`checkpoint: ${name} must be ${expected} but is ${value}`, { op: "checkpoint", inputs: [value] });
   };

@@ -1,9 +1,11 @@
 /** Callbacks that act when a score has stopped getting better: the end of the training, or a smaller learning rate. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkState } from "../nn/state.js";
 import type { Tensor } from "../tensor/index.js";
 import { type Callback, isCount, isScore, savedData } from "./callbacks.js";
-import { checkPatience, type MonitorOptions, monitored } from "./monitor.js";
+import { checkPatience, type MonitorOptions, monitored, monitorNames } from "./monitor.js";
 
 export interface EarlyStoppingOptions extends MonitorOptions {
   /** Epochs without improvement that are put up with. Default 0. */
@@ -16,8 +18,9 @@ export interface EarlyStoppingOptions extends MonitorOptions {
  * Ends the training when a score has not improved for more than `patience` epochs.
  * @example earlyStopping({ monitor: "dev.accuracy", patience: 3, restoreBest: true })
  */
-export function earlyStopping({ patience = 0, restoreBest = false, ...how }: EarlyStoppingOptions = {}): Callback {
+export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const op = "earlyStopping";
+  const { patience = 0, restoreBest = false, ...how } = optionsOf(op, options, ["patience", "restoreBest", ...monitorNames]);
   checkPatience(op, patience);
   const watch = monitored(op, how);
   let waited = 0;
@@ -73,8 +76,9 @@ export interface ReduceOnPlateauOptions extends MonitorOptions {
  * @example fit(model, train, { …, callbacks: [reduceOnPlateau({ monitor: "dev.loss", factor: 0.5, patience: 3 })] });
  */
 export function reduceOnPlateau(options: ReduceOnPlateauOptions = {}): Callback {
-  const { factor = 0.1, patience = 10, cooldown = 0, minScale = 0, ...how } = options;
   const op = "reduceOnPlateau";
+  const names = ["factor", "patience", "cooldown", "minScale", ...monitorNames] as const;
+  const { factor = 0.1, patience = 10, cooldown = 0, minScale = 0, ...how } = optionsOf(op, options, names);
   checkPatience(op, patience);
   if (!(factor > 0 && factor < 1))
     throw new ValueError(`${op}: factor must lie between 0 and 1 but is ${factor}`, { op, inputs: [factor] });

@@ -1,5 +1,7 @@
 /** Predictions put together: of several models, and of several views of the same pictures. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import { Module } from "../nn/index.js";
 import { concat, logSigmoid, logSoftmax, logSumExp, mean, type Tensor } from "../tensor/index.js";
@@ -47,7 +49,8 @@ class Average extends Module {
   }
 }
 
-function average(op: string, members: readonly Module[], views: Views, { outputs = "classes" }: AverageOptions): Module {
+function average(op: string, members: readonly Module[], views: Views, options: AverageOptions): Module {
+  const { outputs = "classes" } = optionsOf(op, options, ["outputs"]);
   if (members.length === 0) throw new ValueError(`${op}: there are no models`, { op });
   if (!["classes", "binary", "values"].includes(outputs))
     throw new ValueError(`${op}: outputs must be "classes", "binary" or "values" but is "${outputs as string}"`, { op, inputs: [outputs] });

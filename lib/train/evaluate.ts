@@ -1,6 +1,8 @@
 /** `evaluate` and `predict`: a model applied to data, in evaluation mode. */
+
 import { allocate } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { sizeOf } from "../base/shape.js";
 import { type Batch, DataLoader, type Dataset, type HostArray, type LabeledBatch } from "../data/index.js";
 import type { Module } from "../nn/index.js";
@@ -45,7 +47,7 @@ export function evaluator(model: Module, { loss, metrics = {}, batchSize = 256, 
  * @throws {ValueError} if the data set is empty or there is nothing to report.
  */
 export async function evaluate(model: Module, dataset: Dataset<LabeledBatch>, options: EvaluateOptions): Promise<Scores> {
-  return evaluator(model, options)(dataset);
+  return evaluator(model, optionsOf("evaluate", options, ["loss", "metrics", "batchSize", "signal"]))(dataset);
 }
 
 export interface PredictOptions {
@@ -61,8 +63,9 @@ export interface PredictOptions {
 export async function predict(
   model: Module,
   inputs: Dataset<Batch & { readonly x: HostArray }> | Tensor,
-  { batchSize = 256, signal }: PredictOptions = {},
+  options: PredictOptions = {},
 ): Promise<Tensor> {
+  const { batchSize = 256, signal } = optionsOf("predict", options, ["batchSize", "signal"]);
   const evaluating = modeSwitch(model, false);
   const forward = compile((x: Tensor) => model.forward(x));
   const total = inputs instanceof Tensor ? inputs.shape[0] : inputs.length;

@@ -1,9 +1,12 @@
 /** `fit`: the training loop, written once. */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";
 import { checkNumerics } from "../debug/index.js";
 import type { Module } from "../nn/index.js";
 import type { Ema, MinimizeOptions, Optimizer } from "../optim/index.js";
+import { minimizeNames } from "../optim/optimizer.js";
 import { compile, type Tensor } from "../tensor/index.js";
 import { type ExampleOptions, Means, type Metric, modeSwitch, pack, runAhead, unpack } from "./batches.js";
 import type { Callback, RestingTraining } from "./callbacks.js";
@@ -44,6 +47,10 @@ export interface FitOptions extends MinimizeOptions {
    */
   resume?: string;
 }
+const optionNames = [
+  ...(["loss", "optimizer", "epochs", "batchSize", "shuffle", "seed", "validation", "metrics"] as const),
+  ...(["gradNorm", "debug", "ema", "callbacks", "signal", "resume", ...minimizeNames] as const),
+] as const;
 
 /**
  * Trains a model on examples (x, y), and reports the means of loss and metrics for each epoch. The event loop stays free; while the
@@ -56,6 +63,7 @@ export interface FitOptions extends MinimizeOptions {
  * @throws {NumericsError} with `debug`, where a step computes NaN or an infinity.
  */
 export async function fit(model: Module, data: Dataset<LabeledBatch> | DataLoader<LabeledBatch>, options: FitOptions): Promise<History> {
+  optionsOf("fit", options, optionNames);
   const { loss, optimizer, epochs = 1, batchSize = 32, shuffle = true, seed = 0, metrics = {}, callbacks = [], signal } = options;
   const { clipNorm, clipValue, accumulate, gradNorm = false, debug = false, ema, resume } = options;
   if (!Number.isInteger(epochs) || epochs < 0)

@@ -10,6 +10,7 @@ export interface MonitorOptions {
   /** By how much it must improve to count. Default 0. */
   minDelta?: number;
 }
+export const monitorNames = ["monitor", "mode", "minDelta"] as const;
 
 /** The best value of a score so far, null before the first. */
 export interface Monitored {

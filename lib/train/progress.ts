@@ -1,4 +1,5 @@
 /** Progress of a training in a terminal: a table of epochs under which a bar moves. */
+import { optionsOf } from "../base/options.js";
 import type { Callback, TrainingState } from "./callbacks.js";
 import type { EpochRecord } from "./history.js";
 
@@ -11,7 +12,8 @@ const barWidth = 24;
 const redrawMilliseconds = 100;
 
 /** Shows loss, metrics, samples a second and the time that is left, and a row for each epoch that has ended. */
-export function progress({ stream = process.stdout }: ProgressOptions = {}): Callback {
+export function progress(options: ProgressOptions = {}): Callback {
+  const { stream = process.stdout } = optionsOf("progress", options, ["stream"]);
   let began = 0;
   let drawn = 0;
   let hasBar = false;

@@ -1,9 +1,12 @@
 /** Short trainings that tell something and leave no trace: can the model learn one batch, and which learning rates make sense? */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";
 import { writeFileAtomic } from "../io/index.js";
 import type { Module } from "../nn/index.js";
 import type { MinimizeOptions, Optimizer } from "../optim/index.js";
+import { minimizeNames } from "../optim/optimizer.js";
 import { lineChart } from "../plot/index.js";
 import { compile, getRandomState, setRandomState, type Tensor } from "../tensor/index.js";
 import { type ExampleOptions, type Metric, modeSwitch, unpack } from "./batches.js";
@@ -55,7 +58,8 @@ export interface OverfitResult {
  * @example const { isLearnt } = await overfitOneBatch(model, await train.get([0, 1, 2, 3]), { loss: losses.crossEntropy, optimizer });
  */
 export async function overfitOneBatch(model: Module, batch: LabeledBatch, options: OverfitOptions): Promise<OverfitResult> {
-  const { loss, optimizer, steps = 200, target = 0.01, keep = false, ...minimize } = options;
+  const names = ["loss", "optimizer", "steps", "target", "keep", ...minimizeNames] as const;
+  const { loss, optimizer, steps = 200, target = 0.01, keep = false, ...minimize } = optionsOf("overfitOneBatch", options, names);
   checkSteps("overfitOneBatch", steps);
   const body = async () => {
     const step = stepper(model, loss, optimizer, minimize);
@@ -99,6 +103,7 @@ const smoothing = 0.9;
  * @example const { suggestion } = await lrFinder(model, train, { loss: losses.crossEntropy, optimizer });
  */
 export async function lrFinder(model: Module, data: Dataset<LabeledBatch>, options: LrFinderOptions): Promise<LrFinding> {
+  optionsOf("lrFinder", options, ["loss", "optimizer", "from", "to", "steps", "batchSize", "seed", ...minimizeNames]);
   const { loss, optimizer, from = 1e-7, to = 10, steps = 100, batchSize = 32, seed = 0, ...minimize } = options;
   checkSteps("lrFinder", steps, 3);
   if (!(from > 0 && to > from)) {
