@@ -1,4 +1,5 @@
 /** Options that functions do not have are refused: every public function that takes an options object stands in the table. */
+import * as ops from "nabla";
 import {
   ArrayDataset,
   cacheActivations,
@@ -73,6 +74,8 @@ describe("a misspelt option", () => {
 });
 
 const rows = [[0.5, 0.5]];
+const x = tensor([1, 2]);
+const zeros = (rank: number) => ops.zeros(new Array(rank).fill(1));
 const { schedule } = optim;
 const w = (): Variable[] => [variable([1, 2])];
 
@@ -121,6 +124,21 @@ const calls: Readonly<Record<string, (options: never) => unknown>> = {
   ...{ detectionRates: (o) => metrics.detectionRates([1], [1], o), select: (o) => metrics.select([{ a: 1 }], o) },
   ...{ classScores: (o) => metrics.classScores([1], [1], o), precision: (o) => metrics.precision([1], [1], o) },
   ...{ fScore: (o) => metrics.fScore([1], [1], o), streamedClasses: (o) => metrics.streamedClasses(2, o) },
+  ...{ sum: (o) => ops.sum(x, o), mean: (o) => ops.mean(x, o), max: (o) => ops.max(x, o), variance: (o) => ops.variance(x, o) },
+  ...{ moments: (o) => ops.moments(x, o), logSumExp: (o) => ops.logSumExp(x, o), standardize: (o) => ops.standardize(x, 0, 1, o) },
+  ...{ concat: (o) => ops.concat([x], o), stack: (o) => ops.stack([x], o), oneHot: (o) => ops.oneHot([0], 1, o) },
+  ...{ zeros: (o) => ops.zeros([1], o), full: (o) => ops.full([1], 1, o), rand: (o) => ops.rand([1], o), eye: (o) => ops.eye(1, o) },
+  ...{ arange: (o) => ops.arange(1, 2, 1, o), tensor: (o) => tensor(1, o), variable: (o) => variable(1, o) },
+  ...{ dropout: (o) => ops.dropout(x, 0, o), channelDropout: (o) => ops.channelDropout(x, 0, o) },
+  ...{ alphaDropout: (o) => ops.alphaDropout(x, 0, o), grad: (o) => ops.grad((a) => a.sum(), o) },
+  ...{ valueAndGrad: (o) => ops.valueAndGrad((a) => a.sum(), o), scan: (o) => ops.scan((carry) => ({ carry }), [x], [x], o) },
+  ...{ "conv1d op": (o) => ops.conv1d(zeros(3), zeros(3), o), "conv2d op": (o) => ops.conv2d(zeros(4), zeros(4), o) },
+  ...{ "conv3d op": (o) => ops.conv3d(zeros(5), zeros(5), o), "convTranspose2d op": (o) => ops.convTranspose2d(zeros(4), zeros(4), o) },
+  ...{ "maxPool1d op": (o) => ops.maxPool1d(zeros(3), 1, o), "avgPool1d op": (o) => ops.avgPool1d(zeros(3), 1, o) },
+  ...{ "maxPool2d op": (o) => ops.maxPool2d(zeros(4), 1, o), "avgPool2d op": (o) => ops.avgPool2d(zeros(4), 1, o) },
+  ...{ "maxPool3d op": (o) => ops.maxPool3d(zeros(5), 1, o), "avgPool3d op": (o) => ops.avgPool3d(zeros(5), 1, o) },
+  ...{ "layerNorm op": (o) => ops.layerNorm(x, [2], o), "rmsNorm op": (o) => ops.rmsNorm(x, [2], o), "pad op": (o) => ops.pad(x, [], o) },
+  ...{ "gelu op": (o) => ops.gelu(x, o), "stochasticDepth op": (o) => ops.stochasticDepth(x, 0, o) },
   ...{ fit: (o) => fit(nn.relu(), pairs(), o), evaluate: (o) => evaluate(nn.relu(), pairs(), o), progress },
   ...{ predict: (o) => predict(nn.relu(), pairs(), o), calibrate: (o) => calibrate(nn.relu(), pairs(), o) },
   ...{ cacheActivations: (o) => cacheActivations(nn.relu(), pairs(), o), checkpoint: (o) => checkpoint("", o) },
@@ -143,9 +161,9 @@ const calls: Readonly<Record<string, (options: never) => unknown>> = {
   lenet5: models.lenet5,
 };
 
-describe.each(Object.entries(calls))("%s", (op, call) => {
+describe.each(Object.entries(calls))("%s", (name, call) => {
   it("refuses unknown options by its name", async () => {
-    await expect((async () => call({ unheardOf: 1 } as never))()).rejects.toThrow(`${op}: there is no option unheardOf; `);
+    await expect((async () => call({ unheardOf: 1 } as never))()).rejects.toThrow(`${name.split(" ")[0]}: there is no option unheardOf; `);
     await expect((async () => call(3 as never))()).rejects.toBeInstanceOf(ValueError);
   });
 });

@@ -1,6 +1,7 @@
 /** `scan`: a loop with carried state as one node of the graph, and its gradient, which is a scan in the other direction. */
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape } from "../base/shape.js";
 import { argument, closeOver, LoopBody, pick, substitute } from "../graph/loop.js";
 import { defineVariadicOp, node, type Op } from "../graph/op.js";
@@ -56,8 +57,9 @@ export function scan(
   body: (carry: Tensor[], x: Tensor[]) => { carry: Tensor[]; y?: Tensor[] },
   init: readonly TensorLike[],
   xs: readonly TensorLike[] = [],
-  { length, reverse = false }: ScanOptions = {},
+  options: ScanOptions = {},
 ): { carry: Tensor[]; y: Tensor[] } {
+  const { length, reverse = false } = optionsOf("scan", options, ["length", "reverse"]);
   const start = init.map((x) => asTensor("scan", x));
   const scanned = xs.map((x) => asTensor("scan", x));
   if (scanned.some((x) => x.shape.length === 0))

@@ -1,5 +1,4 @@
 /** Single examples, as programs hold them, put together as batches. */
-
 import { allocate, arrayOf, type DType, type TypedArray } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

@@ -1,5 +1,4 @@
 /** Folders of pictures: a folder a class, read by the package sharp when they are asked for. */
-
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError, FormatError, ShapeError } from "../base/errors.js";

@@ -1,5 +1,4 @@
 /** From a data set to the batches of an epoch: order, size, and assembling ahead of the consumer. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";

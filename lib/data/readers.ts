@@ -1,5 +1,4 @@
 /** Readers of tables: CSV, JSON lines, Parquet and Arrow files, each through the package that is kept for it. */
-
 import { createReadStream } from "node:fs";
 import { access } from "node:fs/promises";
 import { createInterface } from "node:readline";

@@ -1,5 +1,4 @@
 /** Samplers: which examples an epoch goes through, and in which order. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";

@@ -1,5 +1,4 @@
 /** Parts of a data set for training, for choosing and for testing; no example is in two of them. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";

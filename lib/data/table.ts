@@ -1,5 +1,4 @@
 /** Tables: named columns of numbers and of categories, in memory or streamed, and the features made of them. */
-
 import { allocate, type FloatDType } from "../base/dtype.js";
 import { DataError, FormatError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

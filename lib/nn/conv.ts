@@ -1,7 +1,7 @@
 /** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
-import { checkWindow, convNames, extents, layoutOf, type Rank, slide, wholes } from "../ops/conv.js";
+import { checkWindow, convNames, extents, layoutOf, type Rank, slide, transposedNames, wholes } from "../ops/conv.js";
 import { type ConvOptions, conv2d as convolve, type PaddingMode, type Pair, pad, type Tensor, type Variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
 import { Module } from "./module.js";
@@ -31,6 +31,8 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
   readonly bias: Variable | null;
   readonly #kind: ConvKind<Options>;
   readonly #options: Options;
+  /** Those of them that the convolution itself has. */
+  readonly #window: Options;
 
   constructor(
     kind: ConvKind<Options>,
@@ -66,6 +68,8 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
     this.bias = bias;
     this.#kind = kind;
     this.#options = options;
+    const isOfWindow = ([name]: [string, unknown]) => (transposedNames as readonly string[]).includes(name);
+    this.#window = Object.fromEntries(Object.entries(options).filter(isOfWindow)) as Options;
   }
 
   forward(x: Tensor): Tensor {
@@ -73,8 +77,8 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
     const { paddingMode = "zeros" } = this.#options;
     const y =
       paddingMode === "zeros"
-        ? this.#kind.apply(x, this.weight, this.#options)
-        : this.#kind.apply(this.#pad(x, paddingMode), this.weight, { ...this.#options, padding: "valid" });
+        ? this.#kind.apply(x, this.weight, this.#window)
+        : this.#kind.apply(this.#pad(x, paddingMode), this.weight, { ...this.#window, padding: "valid" });
     return this.bias === null ? y : y.add(this.bias);
   }
 

@@ -1,5 +1,6 @@
 /** Activations of neurons: elementwise expressions, which the compiler fuses with what computes their input. */
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { normalizeAxis } from "../base/shape.js";
 import { defineOp, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -64,7 +65,8 @@ export function selu(value: TensorLike): Tensor {
  * x · Φ(x), Φ the normal distribution function; `"tanh"`: the approximation x · ½(1 + tanh(√(2/π)(x + 0.044715x³))), as in GPT-2.
  * Source: Hendrycks & Gimpel 2016.
  */
-export function gelu(value: TensorLike, { approximate = "none" }: { approximate?: "none" | "tanh" } = {}): Tensor {
+export function gelu(value: TensorLike, options: { approximate?: "none" | "tanh" } = {}): Tensor {
+  const { approximate = "none" } = optionsOf("gelu", options, ["approximate"]);
   const x = floating("gelu", value);
   if (approximate !== "none" && approximate !== "tanh") {
     throw new ValueError(`gelu: approximate must be "none" or "tanh" but is "${approximate as string}"`, { op: "gelu" });

@@ -1,5 +1,6 @@
 /** Convolution and pooling of images [n, h, w, c]. Each family is closed under differentiation: gradients of gradients are in it. */
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { checkOptions, optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";
 import { defineOp, type KernelLowering, node, type Op, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -173,6 +174,7 @@ export interface ConvOptions<Size = number> {
   algorithm?: "auto" | "direct";
 }
 export const convNames = ["stride", "padding", "dilation", "groups", "algorithm"] as const;
+export const transposedNames = [...convNames, "outputPadding"] as const;
 export type Conv2dOptions = ConvOptions<Pair>;
 
 /** The operands of a convolution or of its transpose, which has filters from its result's channels to its input's, checked. */
@@ -180,10 +182,12 @@ export function checkConv(
   op: string,
   input: TensorLike,
   filter: TensorLike,
-  { groups = 1, algorithm = "auto" }: ConvOptions<unknown>,
+  options: ConvOptions<unknown>,
   rank: Rank,
   transposed = false,
 ) {
+  checkOptions(op, options, transposed ? transposedNames : convNames);
+  const { groups = 1, algorithm = "auto" } = options;
   const x = spatial(op, input, rank);
   const w = floating(op, filter);
   const context = { op, inputs: [x.shape, w.shape] };
@@ -287,6 +291,7 @@ export const maxOfWindows = (x: Tensor, attrs: PoolAttrs, [h, w]: Sizes): Tensor
 
 /** Largest value in each window. x: [n, h, w, c] → [n, h', w', c]. */
 export function maxPool2d(input: TensorLike, window: Pair, options: Pool2dOptions = {}): Tensor {
+  optionsOf("maxPool2d", options, poolNames);
   const { x, attrs, out } = checkPool("maxPool2d", input, window, options, 2);
   return maxOfWindows(x, attrs, out);
 }
@@ -339,6 +344,7 @@ export function meanOfWindows(
 
 /** Mean of each window. x: [n, h, w, c] → [n, h', w', c]. */
 export function avgPool2d(input: TensorLike, window: Pair, options: AvgPoolOptions<Pair> = {}): Tensor {
+  optionsOf("avgPool2d", options, avgPoolNames);
   const { x, attrs, out } = checkPool("avgPool2d", input, window, options, 2);
   return meanOfWindows(x, attrs, out, options);
 }

@@ -1,6 +1,7 @@
 /** Tensors from nothing: fills, ranges, random numbers. They own no memory until evaluated. */
 import { type DType, type FloatDType, isFloat } from "../base/dtype.js";
 import { DTypeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkShape, type Shape, sizeOf } from "../base/shape.js";
 import { defineOp, node } from "../graph/op.js";
 import { noInputs, type Tensor } from "../graph/tensor.js";
@@ -25,7 +26,8 @@ export function ones(shape: Shape, options?: DTypeOptions): Tensor {
   return filled("ones", shape, 1, options);
 }
 
-function filled(op: string, shape: Shape, value: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+function filled(op: string, shape: Shape, value: number, options: DTypeOptions = {}): Tensor {
+  const { dtype = "f32" } = optionsOf(op, options, ["dtype"]);
   checkShape(op, shape);
   return constant(value, dtype, shape);
 }
@@ -44,7 +46,8 @@ export function onesLike(x: Tensor): Tensor {
 const indexOp = defineOp({ name: "index", inputs: [], vjp: {}, lowering: { kind: "tile", emit: (tile) => tile.step("index") } });
 
 /** start, start + step, … up to but without stop; `arange(n)` counts 0 … n − 1. */
-export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+export function arange(start: number, stop?: number, step = 1, options: DTypeOptions = {}): Tensor {
+  const { dtype = "f32" } = optionsOf("arange", options, ["dtype"]);
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (!(step !== 0 && Number.isFinite((to - from) / step)))
     throw new ValueError(`arange(${from}, ${to}, ${step}): needs finite bounds and a step other than 0`, { op: "arange" });
@@ -57,7 +60,8 @@ export function arange(start: number, stop?: number, step = 1, { dtype = "f32" }
 }
 
 /** The identity matrix of n rows. */
-export function eye(n: number, { dtype = "f32" }: DTypeOptions = {}): Tensor {
+export function eye(n: number, options: DTypeOptions = {}): Tensor {
+  const { dtype = "f32" } = optionsOf("eye", options, ["dtype"]);
   checkShape("eye", [n, n]);
   const ones = Float64Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
   return fromArray("eye", ones, dtype, [n, n]);
@@ -119,7 +123,8 @@ function defineRandom(name: string, kind: number): (shape: Shape, options?: Rand
     vjp: { seed: null, counter: null },
     lowering: { kind: "kernel", kernel: "random", uniforms: true, attrs: () => [kind] },
   });
-  return (shape, { seed, dtype = "f32" } = {}) => {
+  return (shape, options = {}) => {
+    const { seed, dtype = "f32" } = optionsOf(name, options, ["seed", "dtype"]);
     checkShape(name, shape);
     if (!isFloat(dtype)) throw new DTypeError(`${name}: draws f32 or f64, not ${dtype as string}`, { op: name });
     const own = seed === undefined ? null : new Generator(seed);

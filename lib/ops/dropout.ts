@@ -1,5 +1,6 @@
 /** Dropout: elements left out at random, drawn from the process's stream of random numbers, anew in every run. */
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, type Shape } from "../base/shape.js";
 import type { Tensor } from "../graph/tensor.js";
 import { constant, floating, type TensorLike } from "./convert.js";
@@ -28,6 +29,7 @@ function drop(x: Tensor, p: number, shape: Shape, dropped: number, scale: number
 export function dropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
   const x = floating("dropout", value);
   checkProbability("dropout", p);
+  optionsOf("dropout", options, ["seed"]);
   return p === 0 ? x : drop(x, p, x.shape, 0, p === 1 ? 0 : 1 / (1 - p), options);
 }
 
@@ -38,6 +40,7 @@ export function dropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}
 export function channelDropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
   const x = floating("channelDropout", value);
   checkProbability("channelDropout", p);
+  optionsOf("channelDropout", options, ["seed"]);
   const rank = x.shape.length;
   if (rank < 2) {
     throw new ShapeError(`channelDropout(x: ${format(x.shape)}): expected examples and channels, [n, …, c]`, {
@@ -53,11 +56,8 @@ export function channelDropout(value: TensorLike, p = 0.5, options: DropoutOptio
  * {@link dropout} of what a residual block adds, for whole examples at once: `"row"`, the default, draws for each example (entry of the first axis),
  * `"batch"` once for all. x: [n, …] → the same. Source: Huang et al. 2016.
  */
-export function stochasticDepth(
-  value: TensorLike,
-  p: number,
-  { mode = "row", ...options }: DropoutOptions & { mode?: "row" | "batch" } = {},
-): Tensor {
+export function stochasticDepth(value: TensorLike, p: number, options: DropoutOptions & { mode?: "row" | "batch" } = {}): Tensor {
+  const { mode = "row" } = optionsOf("stochasticDepth", options, ["mode", "seed"]);
   const x = floating("stochasticDepth", value);
   checkProbability("stochasticDepth", p);
   checkDepthMode(mode);
@@ -87,6 +87,7 @@ const seluFloor = -1.7580993408473766;
 export function alphaDropout(value: TensorLike, p = 0.5, options: DropoutOptions = {}): Tensor {
   const x = floating("alphaDropout", value);
   checkProbability("alphaDropout", p);
+  optionsOf("alphaDropout", options, ["seed"]);
   if (p === 0) return x;
   const scale = p === 1 ? 0 : 1 / Math.sqrt((1 - p) * (1 + p * seluFloor ** 2));
   return add(drop(x, p, x.shape, seluFloor, scale, options), constant(-scale * p * seluFloor, x.dtype));

@@ -1,5 +1,6 @@
 /** Means and variances, and what is standardised by them: the arithmetic of batch, layer, group, instance and RMS norm. */
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { broadcast, format, normalizeAxes, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { defineOp, type Lowered, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -7,7 +8,7 @@ import type { View } from "../runtime/program.js";
 import { constant, floating, pair, show, type TensorLike } from "./convert.js";
 import { ones, onesLike, zeros, zerosLike } from "./create.js";
 import { add, div, mul, neg, sqrt, square, sub } from "./elementwise.js";
-import { axesOf, expand, mean, type ReduceOptions, type Run, runSizes, runsOf, spread, sumTo } from "./reduce.js";
+import { axesOf, expand, mean, type ReduceOptions, type Run, reduceNames, runSizes, runsOf, spread, sumTo } from "./reduce.js";
 import { reshape } from "./views.js";
 
 // Both are made by one kernel in one pass over memory; the ops that users see show its halves and have the gradients.
@@ -62,6 +63,7 @@ function momentsOfRun(x: Tensor, run: Run): { mean: Tensor; variance: Tensor } {
 
 /** Mean and variance over axes (default all), the variance dividing by n; in one pass, and exact far from zero too. */
 export function moments(value: TensorLike, options: ReduceOptions = {}): { mean: Tensor; variance: Tensor } {
+  optionsOf("moments", options, reduceNames);
   const x = floating("moments", value);
   const axes = normalizeAxes("moments", options.axis, x.shape);
   let center = x;
@@ -80,10 +82,11 @@ export function moments(value: TensorLike, options: ReduceOptions = {}): { mean:
 }
 
 /** Mean squared distance from the mean; `correction` 1 divides by n − 1 (default 0). */
-export function variance(value: TensorLike, { correction = 0, ...options }: ReduceOptions & { correction?: number } = {}): Tensor {
+export function variance(value: TensorLike, options: ReduceOptions & { correction?: number } = {}): Tensor {
+  const { correction = 0, ...over } = optionsOf("variance", options, [...reduceNames, "correction"]);
   const x = floating("variance", value);
   const count = normalizeAxes("variance", options.axis, x.shape).reduce((n, axis) => n * x.shape[axis], 1);
-  const { variance: biased } = moments(x, options);
+  const { variance: biased } = moments(x, over);
   return correction === 0 ? biased : mul(biased, constant(count / (count - correction), x.dtype));
 }
 
@@ -108,6 +111,7 @@ export interface NormOptions {
   /** Added to what is under the root. Default 1e-5. */
   eps?: number;
 }
+const normNames = ["weight", "bias", "eps"] as const;
 
 /** Throws unless eps ≥ 0. */
 export function checkEps(op: string, eps: number): void {
@@ -118,13 +122,9 @@ export function checkEps(op: string, eps: number): void {
 const inverseRoot = (x: Tensor, eps: number): Tensor => div(constant(1, x.dtype), sqrt(add(x, constant(eps, x.dtype))));
 
 /** (x − mean) / √(variance + eps) · weight + bias; all others broadcast against x. */
-export function standardize(
-  value: TensorLike,
-  centerLike: TensorLike,
-  varianceLike: TensorLike,
-  { weight, bias, eps = 1e-5 }: NormOptions = {},
-): Tensor {
+export function standardize(value: TensorLike, centerLike: TensorLike, varianceLike: TensorLike, options: NormOptions = {}): Tensor {
   const op = "standardize";
+  const { weight, bias, eps = 1e-5 } = optionsOf(op, options, normNames);
   checkEps(op, eps);
   const x = floating(op, value);
   const operand = (name: string, given: TensorLike): Tensor => {
@@ -249,15 +249,17 @@ function normalizedRows(
   const parameter = (given: TensorLike | undefined) => (given === undefined ? null : pair(op, x, given)[1]);
   const [weight, bias] = [parameter(options.weight), parameter(options.bias)];
   checkRows(op, x, shape, { weight, bias });
-  const inputs = [x, weight ?? ones(shape, x), bias ?? zeros(shape, x), constant(eps, x.dtype)];
-  return node(rowsOp, inputs, x.shape, x.dtype, { centered, eps });
+  const { dtype } = x;
+  const inputs = [x, weight ?? ones(shape, { dtype }), bias ?? zeros(shape, { dtype }), constant(eps, dtype)];
+  return node(rowsOp, inputs, x.shape, dtype, { centered, eps });
 }
 
 /**
  * Each group of last axes of the given shape brought to mean 0 and variance 1, times weight plus bias, both of that shape.
  * Source: Ba, Kiros & Hinton 2016.
  */
-export function layerNorm(x: TensorLike, shape: Shape, { eps = 1e-5, ...options }: NormOptions = {}): Tensor {
+export function layerNorm(x: TensorLike, shape: Shape, options: NormOptions = {}): Tensor {
+  const { eps = 1e-5 } = optionsOf("layerNorm", options, normNames);
   return normalizedRows("layerNorm", x, shape, 1, { ...options, eps });
 }
 
@@ -265,6 +267,7 @@ export function layerNorm(x: TensorLike, shape: Shape, { eps = 1e-5, ...options 
  * Each group of last axes of the given shape divided by the root of its mean square, times weight, which is of that shape.
  * `eps` is 1e-6 by default. Source: Zhang & Sennrich 2019.
  */
-export function rmsNorm(x: TensorLike, shape: Shape, { eps = 1e-6, weight }: Omit<NormOptions, "bias"> = {}): Tensor {
+export function rmsNorm(x: TensorLike, shape: Shape, options: Omit<NormOptions, "bias"> = {}): Tensor {
+  const { eps = 1e-6, weight } = optionsOf("rmsNorm", options, ["weight", "eps"]);
   return normalizedRows("rmsNorm", x, shape, 0, { weight, eps });
 }

@@ -1,5 +1,6 @@
 /** Summing over axes and repeating along them, each other's adjoint, and the other reductions. */
 import { ShapeError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkShape, format, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { defineOp, type Lowered, node, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -40,6 +41,7 @@ export interface ReduceOptions {
   /** Keep reduced axes with size 1, so that the result broadcasts against the input. Default false. */
   keepDims?: boolean;
 }
+export const reduceNames = ["axis", "keepDims"] as const;
 
 // A reduction reads its input through a tile program, so an elementwise chain before it costs nothing.
 
@@ -77,7 +79,8 @@ function defineReduction(name: string, code: number, rule: Rule<"x", Run>): (x: 
     vjp: { x: rule },
     lowering: { kind: "kernel", kernel: "reduce", attrs: runAttrs(code), prologue: true },
   });
-  return (x, { axis, keepDims = false }) => {
+  return (x, options) => {
+    const { axis, keepDims = false } = optionsOf(name, options, reduceNames);
     const axes = normalizeAxes(name, axis, x.shape);
     let y = x;
     // The kernel reduces one run of neighbouring axes at a time: the last run first, so that earlier axes keep their place.
@@ -131,6 +134,7 @@ export function min(value: TensorLike, options: ReduceOptions = {}): Tensor {
 
 /** Mean over axes; integers and bools as f32. */
 export function mean(value: TensorLike, options: ReduceOptions = {}): Tensor {
+  optionsOf("mean", options, reduceNames);
   const x = asTensor("mean", value);
   const count = normalizeAxes("mean", options.axis, x.shape).reduce((n, axis) => n * x.shape[axis], 1);
   const total = sum(x, options);
@@ -139,6 +143,7 @@ export function mean(value: TensorLike, options: ReduceOptions = {}): Tensor {
 
 /** log Σ exp x over axes, shifted by the maximum, if that is finite, so that it cannot overflow. */
 export function logSumExp(value: TensorLike, options: ReduceOptions = {}): Tensor {
+  optionsOf("logSumExp", options, reduceNames);
   const x = floating("logSumExp", value);
   const axes = normalizeAxes("logSumExp", options.axis, x.shape);
   const top = stopGradient(max(x, { axis: axes, keepDims: true })); // the result does not depend on the shift

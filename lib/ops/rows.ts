@@ -1,6 +1,7 @@
 /** Ops on the rows of a matrix: softmax and its kin, cross-entropy, picking and scattering rows. */
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, normalizeAxis, type Shape, sameShape, sizeOf } from "../base/shape.js";
 import { defineOp, node } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
@@ -164,7 +165,8 @@ export function gather(value: TensorLike, indexLike: TensorLike): Tensor {
 }
 
 /** 1 at each label's position, else 0. labels: any shape, i32 → [..., classes]. Labels out of range give rows of zeros. */
-export function oneHot(labelsLike: TensorLike, classes: number, { dtype = "f32" }: { dtype?: Tensor["dtype"] } = {}): Tensor {
+export function oneHot(labelsLike: TensorLike, classes: number, options: { dtype?: Tensor["dtype"] } = {}): Tensor {
+  const { dtype = "f32" } = optionsOf("oneHot", options, ["dtype"]);
   const labels = asTensor("oneHot", labelsLike, "i32");
   if (isFloat(labels.dtype) || labels.dtype === "bool")
     throw new DTypeError(`oneHot(${show("labels", labels)}): labels must be whole numbers; cast them: labels.cast("i32")`, {

@@ -350,7 +350,8 @@ const concatOp = defineVariadicOp({
 });
 
 /** Tensors joined along an axis; all other dimensions and the dtypes are equal. */
-export function concat(values: readonly TensorLike[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function concat(values: readonly TensorLike[], options: { axis?: number } = {}): Tensor {
+  const { axis = 0 } = optionsOf("concat", options, ["axis"]);
   const xs = several("concat", values);
   const k = normalizeAxis("concat", axis, xs[0].shape);
   for (const x of xs) {
@@ -370,7 +371,8 @@ export function concat(values: readonly TensorLike[], { axis = 0 }: { axis?: num
 }
 
 /** Tensors of one shape and dtype joined along a new axis. */
-export function stack(values: readonly TensorLike[], { axis = 0 }: { axis?: number } = {}): Tensor {
+export function stack(values: readonly TensorLike[], options: { axis?: number } = {}): Tensor {
+  const { axis = 0 } = optionsOf("stack", options, ["axis"]);
   const xs = several("stack", values);
   const k = normalizeAxis("stack", axis, [...xs[0].shape, 1]);
   if (xs.some((x) => x.dtype !== xs[0].dtype || !sameShape(x.shape, xs[0].shape))) {

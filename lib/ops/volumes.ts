@@ -1,9 +1,12 @@
 /** Convolution and pooling of signals and volumes, by those of images; and transposed convolution, of all three. */
+
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";
 import type { Tensor } from "../graph/tensor.js";
 import {
   type AvgPoolOptions,
+  avgPoolNames,
   type ConvAttrs,
   type ConvOptions,
   checkConv,
@@ -18,6 +21,7 @@ import {
   type Pair,
   type PoolAttrs,
   type PoolOptions,
+  poolNames,
   type Rank,
   slide,
   type Triple,
@@ -203,20 +207,24 @@ function poolVolumes(op: string, input: TensorLike, window: Triple, options: Poo
 
 /** Largest value in each window. x: [n, l, c] → [n, l', c]. */
 export function maxPool1d(input: TensorLike, window: number, options: PoolOptions = {}): Tensor {
+  optionsOf("maxPool1d", options, poolNames);
   return poolSignals("maxPool1d", input, window, options, maxOfWindows);
 }
 
 /** Mean of each window. x: [n, l, c] → [n, l', c]. */
 export function avgPool1d(input: TensorLike, window: number, options: AvgPoolOptions = {}): Tensor {
+  optionsOf("avgPool1d", options, avgPoolNames);
   return poolSignals("avgPool1d", input, window, options, (x, attrs, out) => meanOfWindows(x, attrs, out, options));
 }
 
 /** Largest value in each window. x: [n, d, h, w, c] → [n, d', h', w', c]. */
 export function maxPool3d(input: TensorLike, window: Triple, options: PoolOptions<Triple> = {}): Tensor {
+  optionsOf("maxPool3d", options, poolNames);
   return poolVolumes("maxPool3d", input, window, options, maxOfWindows);
 }
 
 /** Mean of each window. x: [n, d, h, w, c] → [n, d', h', w', c]. */
 export function avgPool3d(input: TensorLike, window: Triple, options: AvgPoolOptions<Triple> = {}): Tensor {
+  optionsOf("avgPool3d", options, avgPoolNames);
   return poolVolumes("avgPool3d", input, window, options, (x, attrs, out) => meanOfWindows(x, attrs, out, options));
 }

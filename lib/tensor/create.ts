@@ -1,5 +1,6 @@
 /** Tensors from numbers. */
 import type { TypedArray } from "../base/dtype.js";
+import { checkOptions } from "../base/options.js";
 import { checkShape, type Shape } from "../base/shape.js";
 import type { Tensor } from "../graph/tensor.js";
 import { asTensor, fromArray, type NestedArray, type TensorLike } from "../ops/convert.js";
@@ -13,9 +14,11 @@ const worthMoving = 1 << 14;
 
 /**
  * A tensor from nested arrays, a number or a typed array (copied). Numbers become f32 unless `dtype` says otherwise;
- * typed arrays keep their own dtype, `shape` gives them more axes.
+ * typed arrays keep their own dtype, `shape` gives them more axes. An array of a batch says both itself: `tensor(x.data, x)`.
  */
-export function tensor(value: TensorLike, { dtype, shape }: DTypeOptions & { shape?: Shape } = {}): Tensor {
+export function tensor(value: TensorLike, options: DTypeOptions & { shape?: Shape } = {}): Tensor {
+  checkOptions("tensor", options, ["dtype", "shape", "data"]);
+  const { dtype, shape } = options;
   if (shape !== undefined) checkShape("tensor", shape);
   if (typeof value === "number" || typeof value === "boolean") {
     const own = dtype ?? (typeof value === "boolean" ? "bool" : "f32");

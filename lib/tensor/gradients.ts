@@ -2,6 +2,7 @@
 import { backward } from "../autodiff/backward.js";
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sizeOf } from "../base/shape.js";
 import { node } from "../graph/op.js";
 import { Tensor } from "../graph/tensor.js";
@@ -55,7 +56,8 @@ type ScalarFunction = (...args: Tensor[]) => Tensor;
 /** The gradient of a scalar function of tensors, itself a function that can be differentiated again. */
 export function grad(f: ScalarFunction, options?: { argnums?: number }): (...args: TensorLike[]) => Tensor;
 export function grad(f: ScalarFunction, options: { argnums: readonly number[] }): (...args: TensorLike[]) => Tensor[];
-export function grad(f: ScalarFunction, { argnums = 0 }: GradOptions = {}): (...args: TensorLike[]) => Tensor | Tensor[] {
+export function grad(f: ScalarFunction, options: GradOptions = {}): (...args: TensorLike[]) => Tensor | Tensor[] {
+  const { argnums = 0 } = optionsOf("grad", options, ["argnums"]);
   const gradient = valueAndGradOf("grad", f, argnums);
   return (...args) => {
     const { gradients: all } = gradient(...args);
@@ -76,7 +78,8 @@ export function valueAndGrad(
   how: readonly (Tensor | Variable)[] | GradOptions = {},
 ): ValueAndGradients | ((...args: TensorLike[]) => ValueAndGradients) {
   if (subject instanceof Tensor) return { value: subject, gradients: gradients(subject, how as readonly (Tensor | Variable)[]) };
-  return valueAndGradOf("valueAndGrad", subject, (how as GradOptions).argnums ?? 0);
+  const { argnums = 0 } = optionsOf("valueAndGrad", how as GradOptions, ["argnums"]);
+  return valueAndGradOf("valueAndGrad", subject, argnums);
 }
 
 function valueAndGradOf(op: string, f: ScalarFunction, argnums: number | readonly number[]): (...args: TensorLike[]) => ValueAndGradients {

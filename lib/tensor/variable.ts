@@ -1,6 +1,7 @@
 /** Variables as users meet them. */
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, ShapeError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sameShape } from "../base/shape.js";
 import { node, sourceNode } from "../graph/op.js";
 import type { Update } from "../graph/signature.js";
@@ -57,6 +58,7 @@ export class Variable extends BaseVariable {
 
 /** A variable that starts with the given value. */
 export function variable(initial: TensorLike, options: VariableOptions & DTypeOptions = {}): Variable {
+  optionsOf("variable", options, ["name", "trainable", "dtype"]);
   return new Variable(tensor(initial, { dtype: options.dtype }), options);
 }
 

@@ -1,5 +1,4 @@
 /** Activations of the frozen part of a model, computed once and kept on disk: training the rest then costs only the rest. */
-
 import { createHash, type Hash } from "node:crypto";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";

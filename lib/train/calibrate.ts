@@ -1,5 +1,4 @@
 /** Probabilities that mean what they say: one temperature for all logits. */
-
 import { IndexError, ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";

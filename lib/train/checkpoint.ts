@@ -1,5 +1,4 @@
 /** Checkpoints: everything that a training is, in one file, so that it can go on in another process to the same bits. */
-
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, ValueError } from "../base/errors.js";

@@ -1,5 +1,4 @@
 /** Callbacks that act when a score has stopped getting better: the end of the training, or a smaller learning rate. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { checkState } from "../nn/state.js";

@@ -1,5 +1,4 @@
 /** Predictions put together: of several models, and of several views of the same pictures. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";

@@ -1,5 +1,4 @@
 /** `evaluate` and `predict`: a model applied to data, in evaluation mode. */
-
 import { allocate } from "../base/dtype.js";
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";

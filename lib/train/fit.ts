@@ -1,5 +1,4 @@
 /** `fit`: the training loop, written once. */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";

@@ -1,5 +1,4 @@
 /** Short trainings that tell something and leave no trace: can the model learn one batch, and which learning rates make sense? */
-
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { DataLoader, type Dataset, type LabeledBatch } from "../data/index.js";
