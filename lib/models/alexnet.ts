@@ -36,14 +36,14 @@ export function alexnet(options: AlexNetOptions = {}) {
 
 /**
  * AlexNet of the paper: local response normalisation, and two groups where its two processors did not talk. Images [n, h, w, 3],
- * 224 × 224 → logits [n, classes]. Source: Krizhevsky, Sutskever & Hinton 2012, section 3.
+ * 224 × 224, from 223 × 223 to 254 × 254 → logits [n, classes]. Source: Krizhevsky, Sutskever & Hinton 2012, section 3.
  */
 export function alexnet2012(options: AlexNetOptions = {}) {
   const { classes, inChannels, dropout } = settle("alexnet2012", options, { classes: 1000, inChannels: 3, dropout: 0.5 });
   const start = (bias: number) => ({ init: nn.init.normal({ std: 0.01 }), biasInit: nn.init.constant(bias) });
   // Section 3.3: (2 + 1e-4 · Σ x²)^0.75; here α is divided by the 5 channels of the sum.
   const normalise = () => nn.localResponseNorm(5, { k: 2, alpha: 5e-4, beta: 0.75 });
-  return model("alexnet2012", 223, {
+  return model("alexnet2012", [223, 254], {
     features: nn.sequential(
       ...[nn.conv2d(inChannels, 96, { kernel: 11, stride: 4, padding: 2, ...start(0) }), nn.relu(), normalise(), pool()],
       ...[nn.conv2d(96, 256, { kernel: 5, padding: 2, groups: 2, ...start(1) }), nn.relu(), normalise(), pool()],

@@ -1,4 +1,5 @@
 /** GoogLeNet (Inception v1), with batch norm as in torchvision. Source: Szegedy et al. 2015, table 1. */
+import { ValueError } from "../base/errors.js";
 import { settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
 import { Branches, chain, conv, denseNormal, flattenByChannel, type ModelOptions, WithAuxiliary } from "./parts.js";
@@ -42,6 +43,12 @@ export function googlenet(options: GoogLeNetOptions = {}): WithAuxiliary {
     ...{ classes: 1000, inChannels: 3, auxiliary: true },
     ...{ dropout: 0.2, auxiliaryDropout: 0.7, window: 3 },
   });
+  if (window !== 3 && window !== 5) {
+    throw new ValueError(`googlenet: window must be 3, as torchvision's, or 5, as the paper's, but is ${window}`, {
+      op: "googlenet",
+      inputs: [window],
+    });
+  }
   const inception = (row: keyof typeof rows) => {
     const [from, one, reduce3, three, reduce5, five, projection] = rows[row];
     return new Branches({

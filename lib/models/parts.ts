@@ -3,6 +3,7 @@ import { ShapeError, ValueError } from "../base/errors.js";
 import { format } from "../base/shape.js";
 import type { BatchNormOptions, Conv2dLayerOptions } from "../nn/index.js";
 import * as nn from "../nn/index.js";
+import { checkTensor } from "../nn/layer.js";
 import { Stateless } from "../nn/stateless.js";
 import { concat, type Tensor } from "../tensor/index.js";
 
@@ -25,10 +26,11 @@ export function checkFactors(op: string, factors: Readonly<Record<string, unknow
 /** A module whose parts are properties of these names; a part can be replaced: `model.fc = nn.linear(512, 10)`. */
 export type Named<Parts> = nn.Module & Parts;
 
-/** What a whole model knows of itself: the function that made it, and the smallest edge of images, for its logits and for all of its heads. */
+/** What a whole model knows of itself: the function that made it, and the edges of images that it takes, for its logits and for all of its heads. */
 export interface Whole {
   readonly name: string;
   readonly least: number;
+  readonly most?: number;
   readonly leastOfHeads?: number;
 }
 
@@ -52,15 +54,17 @@ export class Chain extends nn.Module {
     return (this as unknown as Record<string, nn.Module>)[name];
   }
 
-  /** @throws ShapeError if x is smaller than the least image. */
-  protected checkSize({ shape }: Tensor, edge: "least" | "leastOfHeads" = "least"): void {
-    if (this.#whole === undefined || shape.length !== 4) return; // another rank is for the first layer to refuse
-    const { name, least, [edge]: limit = least } = this.#whole;
-    if (Math.min(shape[1], shape[2]) >= limit) return;
-    throw new ShapeError(`${name}(x: ${format(shape)}): expected images [n, h, w, c] of at least ${limit} × ${limit}; enlarge them`, {
-      op: name,
-      inputs: [shape],
-    });
+  /** @throws ValueError if x is no tensor, ShapeError if its images are too small or too large. */
+  protected checkSize(x: Tensor, edge: "least" | "leastOfHeads" = "least"): void {
+    if (this.#whole === undefined) return;
+    const { name, least, most = Number.POSITIVE_INFINITY, [edge]: from = least } = this.#whole;
+    checkTensor(name, this, x);
+    const { shape } = x;
+    const edges = shape.slice(1, 3);
+    if (shape.length !== 4 || edges.every((n) => n >= from && n <= most)) return; // another rank is for the first layer to refuse
+    const limits = most === Number.POSITIVE_INFINITY ? `at least ${from} × ${from}` : `${from} × ${from} to ${most} × ${most}`;
+    const mend = edges.every((n) => n >= from) ? "make them smaller, or cut parts out of them" : "enlarge them";
+    throw new ShapeError(`${name}(x: ${format(shape)}): expected images [n, h, w, c] of ${limits}; ${mend}`, { op: name, inputs: [shape] });
   }
 
   forward(x: Tensor): Tensor {
@@ -111,9 +115,17 @@ export function chain<Parts extends Readonly<Record<string, nn.Module>>>(parts: 
   return new Chain(parts) as unknown as Named<Parts>;
 }
 
-/** A whole model: a {@link chain} that knows its name, and the smallest edge of images that its poolings leave something of. */
-export function model<Parts extends Readonly<Record<string, nn.Module>>>(name: string, least: number, parts: Parts): Named<Parts> {
-  return new Chain(parts, { name, least }) as unknown as Named<Parts>;
+/**
+ * A whole model: a {@link chain} that knows its name, the smallest edge of images that its poolings leave something of, and, where its dense
+ * layers read every pixel of what they leave, the largest.
+ */
+export function model<Parts extends Readonly<Record<string, nn.Module>>>(
+  name: string,
+  edges: number | readonly [least: number, most: number],
+  parts: Parts,
+): Named<Parts> {
+  const [least, most] = typeof edges === "number" ? [edges] : edges;
+  return new Chain(parts, { name, least, most }) as unknown as Named<Parts>;
 }
 
 /** activation(main(x) + x); where the shapes differ a `downsample` makes x fit. */

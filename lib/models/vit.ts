@@ -3,6 +3,7 @@ import { ShapeError, ValueError } from "../base/errors.js";
 import { settle } from "../base/options.js";
 import { format } from "../base/shape.js";
 import * as nn from "../nn/index.js";
+import { checkTensor } from "../nn/layer.js";
 import { concat, randn, type Tensor, type Variable, variable, zeros } from "../tensor/index.js";
 import { Chain, chain, type ModelOptions, type Named } from "./parts.js";
 
@@ -96,6 +97,7 @@ export class VisionTransformer extends nn.Module {
 
   forward(x: Tensor): Tensor {
     const { size } = this.options;
+    checkTensor("vit", this, x);
     if (x.shape[1] !== size || x.shape[2] !== size) {
       throw new ShapeError(`vit(x: ${format(x.shape)}): expected images [n, ${size}, ${size}, c]; resize them, or give another \`size\``, {
         op: "vit",

@@ -112,8 +112,9 @@ export class PReLU extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const fits = this.channels === 1 || x.shape.at(-1) === this.channels;
-    checkInput("prelu", this, x, this.weight.dtype, fits ? null : `expected ${this.channels} channels on the last axis`);
+    checkInput("prelu", this, x, this.weight.dtype, (shape) =>
+      this.channels === 1 || shape.at(-1) === this.channels ? null : `expected ${this.channels} channels on the last axis`,
+    );
     return ops.prelu(x, this.weight);
   }
 

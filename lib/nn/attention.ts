@@ -6,7 +6,7 @@ import { format, sameShape } from "../base/shape.js";
 import { checkProbability } from "../ops/dropout.js";
 import { dropout as drop, type FloatDType, softmax, type Tensor, type Variable, variable, where, zeros } from "../tensor/index.js";
 import { heUniform, xavierUniform } from "./init.js";
-import { checkSize, showCall } from "./layer.js";
+import { checkSize, checkTensor, showCall } from "./layer.js";
 import { type Linear, linear } from "./linear.js";
 import { Module } from "./module.js";
 
@@ -92,6 +92,7 @@ export class MultiHeadAttention extends Module<[query: Tensor, key?: Tensor, val
     const { features } = this;
     const { dtype } = this.inProjWeight;
     const inputs = { query, key, value };
+    for (const x of Object.values(inputs)) checkTensor("multiHeadAttention", this, x);
     const call = `${this} (${Object.entries(inputs)
       .map(([name, x]) => `${name}: ${format(x.shape)}${x.dtype === "f32" ? "" : ` ${x.dtype}`}`)
       .join(", ")})`;

@@ -26,8 +26,9 @@ export class Bilinear extends Module<[a: Tensor, b: Tensor]> {
   forward(a: Tensor, b: Tensor): Tensor {
     const { aFeatures: m, bFeatures: n, outFeatures: out } = this;
     for (const [x, features] of [[a, m] as const, [b, n] as const]) {
-      const misfit = x.shape.at(-1) === features ? null : `expected ${features} features on the last axis`;
-      checkInput("bilinear", this, x, this.weight.dtype, misfit);
+      checkInput("bilinear", this, x, this.weight.dtype, (shape) =>
+        shape.at(-1) === features ? null : `expected ${features} features on the last axis`,
+      );
     }
     const rows = a.matmul(this.weight.value.reshape([m, n * out])); // [..., n · out]
     const y = rows

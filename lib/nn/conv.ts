@@ -1,6 +1,7 @@
 /** The convolutional layer over images [n, h, w, c], and what it shares with those over signals and volumes and with transposed ones. */
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
+import type { Shape } from "../base/shape.js";
 import { checkWindow, convNames, extents, layoutOf, type Rank, slide, transposedNames, wholes } from "../ops/conv.js";
 import { type ConvOptions, conv2d as convolve, type PaddingMode, type Pair, pad, type Tensor, type Variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
@@ -73,7 +74,7 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
   }
 
   forward(x: Tensor): Tensor {
-    checkInput(this.#kind.op, this, x, this.weight.dtype, this.#misfit(x));
+    checkInput(this.#kind.op, this, x, this.weight.dtype, (shape) => this.#misfit(shape));
     const { paddingMode = "zeros" } = this.#options;
     const y =
       paddingMode === "zeros"
@@ -95,7 +96,7 @@ export abstract class ConvLayer<Options extends ConvLayerOptions<number | readon
     return pad(x, [[0, 0], ...sides], { mode });
   }
 
-  #misfit({ shape }: Tensor): string | null {
+  #misfit(shape: Shape): string | null {
     const { rank } = this.#kind;
     const last = rank + 1;
     const isWhole = shape.length === rank + 2;

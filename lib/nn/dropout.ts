@@ -4,7 +4,7 @@ import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import { checkDepthMode, checkProbability } from "../ops/dropout.js";
 import { alphaDropout as alphaDrop, channelDropout, dropout as drop, stochasticDepth as dropDepth, type Tensor } from "../tensor/index.js";
-import { showCall } from "./layer.js";
+import { checkTensor, showCall } from "./layer.js";
 import { Module } from "./module.js";
 
 interface Kind {
@@ -38,6 +38,7 @@ export class Dropout extends Module {
 
   forward(x: Tensor): Tensor {
     const { op, rank, apply } = this.#kind;
+    checkTensor(op, this, x);
     if (rank !== undefined && x.shape.length !== rank) {
       throw new ShapeError(`${this} (x: ${format(x.shape)}): expected images [n, h, w, c]; for features use nn.dropout`, {
         op,

@@ -2,7 +2,7 @@
 import { isFloat } from "../base/dtype.js";
 import { DTypeError, describe, ShapeError, ValueError } from "../base/errors.js";
 import { format, type Shape, sameShape, sizeOf } from "../base/shape.js";
-import { type DType, type FloatDType, type Tensor, type Variable, variable } from "../tensor/index.js";
+import { type DType, type FloatDType, Tensor, Variable, variable } from "../tensor/index.js";
 import { type Initializer, uniform, zeros } from "./init.js";
 import type { AnyModule } from "./module.js";
 
@@ -30,8 +30,18 @@ export function checkSize(op: string, name: string, value: number): void {
   }
 }
 
-/** Refuses an input of another dtype than the layer's, or one that `problem` says something about, naming the layer. */
-export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType, problem: string | null): void {
+/** Refuses what is no tensor, naming the module. */
+export function checkTensor(op: string, module: AnyModule, x: unknown): void {
+  if (x instanceof Tensor || x instanceof Variable) return;
+  const isArray = Array.isArray(x) || ArrayBuffer.isView(x) || typeof x === "number";
+  const mend = isArray ? "make one: tensor(x)" : x instanceof Promise ? "await it" : "of an array of a batch: tensor(x.data, x)";
+  throw new ValueError(`${module} (x: ${describe(x)}): expected a tensor; ${mend}`, { op, inputs: [x] });
+}
+
+/** Refuses an input that is no tensor, or of another dtype than the layer's, or of a shape that has a problem, naming the layer. */
+export function checkInput(op: string, layer: AnyModule, x: Tensor, dtype: DType, problemOf: (shape: Shape) => string | null): void {
+  checkTensor(op, layer, x);
+  const problem = problemOf(x.shape);
   if (problem === null && x.dtype === dtype) return;
   const call = `${layer} (x: ${format(x.shape)}${x.dtype === "f32" ? "" : ` ${x.dtype}`})`;
   if (problem !== null) throw new ShapeError(`${call}: ${problem}`, { op, inputs: [x.shape] });

@@ -1,7 +1,7 @@
 /** The dense layer. */
 import { optionsOf } from "../base/options.js";
-import { sizeOf } from "../base/shape.js";
-import type { Tensor, Variable } from "../tensor/index.js";
+import { type Shape, sizeOf } from "../base/shape.js";
+import { matmul, type Tensor, type Variable } from "../tensor/index.js";
 import { checkInput, checkSize, showCall, type WeightOptions, weightAndBias, weightNames } from "./layer.js";
 import { Module } from "./module.js";
 
@@ -25,12 +25,12 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkInput("linear", this, x, this.weight.dtype, this.misfit(x));
-    const y = x.matmul(this.weight);
+    checkInput("linear", this, x, this.weight.dtype, (shape) => this.misfit(shape));
+    const y = matmul(x, this.weight);
     return this.bias === null ? y : y.add(this.bias);
   }
 
-  private misfit({ shape }: Tensor): string | null {
+  private misfit(shape: Shape): string | null {
     const features = shape.at(-1);
     if (features === this.inFeatures) return null;
     const found = features === undefined ? "a scalar has no axes" : `the last axis has ${features}`;

@@ -47,7 +47,7 @@ function weightAndOffset(shape: Shape, { affine = true, bias = true, dtype = "f3
 }
 
 /** What is wrong with an input that should be [n, …, channels], or null. */
-function misfit({ shape }: Tensor, channels: number, rank = 2): string | null {
+function misfit(shape: Shape, channels: number, rank = 2): string | null {
   if (shape.length >= rank && shape.at(-1) === channels) return null;
   const expected = rank === 2 ? `[n, …, ${channels}]` : `[n, w, ${channels}] or more axes`;
   const mend =
@@ -90,7 +90,7 @@ export class BatchNorm extends Module {
 
   forward(x: Tensor): Tensor {
     const { eps = 1e-5, dtype = "f32" } = this.options;
-    checkInput("batchNorm", this, x, dtype, misfit(x, this.channels));
+    checkInput("batchNorm", this, x, dtype, (shape) => misfit(shape, this.channels));
     const { weight, bias, runningMean, runningVar } = this;
     if (!this.training && runningMean !== null && runningVar !== null) {
       const { scale, shift } = standardizing(runningMean.value, runningVar.value, weight?.value ?? null, bias?.value ?? null, eps);
@@ -156,10 +156,11 @@ abstract class RowNorm extends Module {
   }
 
   protected check(x: Tensor): void {
-    const { shape } = this;
-    const fits = sameShape(x.shape.slice(Math.max(0, x.shape.length - shape.length)), shape);
-    const problem = fits ? null : `expected [..., ${shape.join(", ")}]; did the layer before this one produce this shape?`;
-    checkInput(this.op, this, x, this.options.dtype ?? "f32", problem);
+    const own = this.shape;
+    checkInput(this.op, this, x, this.options.dtype ?? "f32", (shape) => {
+      const fits = sameShape(shape.slice(Math.max(0, shape.length - own.length)), own);
+      return fits ? null : `expected [..., ${own.join(", ")}]; did the layer before this one produce this shape?`;
+    });
   }
 
   override describe(): string {
@@ -235,7 +236,7 @@ export class GroupNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkInput("groupNorm", this, x, this.options.dtype ?? "f32", misfit(x, this.channels));
+    checkInput("groupNorm", this, x, this.options.dtype ?? "f32", (shape) => misfit(shape, this.channels));
     return groupNormalized(x, this.groups, this, this.options);
   }
 
@@ -280,7 +281,7 @@ export class InstanceNorm extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    checkInput("instanceNorm", this, x, this.options.dtype ?? "f32", misfit(x, this.channels, 3));
+    checkInput("instanceNorm", this, x, this.options.dtype ?? "f32", (shape) => misfit(shape, this.channels, 3));
     if (sizeOf(x.shape.slice(1, -1)) < 2) {
       throw new ShapeError(`${this} (x: ${format(x.shape)}): one position has no variance; use batchNorm or layerNorm`, {
         op: "instanceNorm",

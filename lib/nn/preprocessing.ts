@@ -31,15 +31,11 @@ export class Normalize extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const { shape } = this.shift;
-    const fits = x.shape.length >= shape.length && sameShape(x.shape.slice(x.shape.length - shape.length), shape);
-    checkInput(
-      "normalize",
-      this,
-      x,
-      this.shift.dtype,
-      fits ? null : `expected the last axes to be ${format(shape)}, as in the data that were fitted`,
-    );
+    const own = this.shift.shape;
+    checkInput("normalize", this, x, this.shift.dtype, (shape) => {
+      const fits = shape.length >= own.length && sameShape(shape.slice(shape.length - own.length), own);
+      return fits ? null : `expected the last axes to be ${format(own)}, as in the data that were fitted`;
+    });
     return x.sub(this.shift).div(this.scale);
   }
 
@@ -138,7 +134,9 @@ export class Impute extends Module {
 
   forward(x: Tensor): Tensor {
     const [features] = this.fill.shape;
-    checkInput("impute", this, x, this.fill.dtype, x.shape.at(-1) === features ? null : `expected ${features} features on the last axis`);
+    checkInput("impute", this, x, this.fill.dtype, (shape) =>
+      shape.at(-1) === features ? null : `expected ${features} features on the last axis`,
+    );
     const isMissing = x.ne(x);
     const y = where(isMissing, this.fill.value.expand(x.shape), x);
     return this.indicator ? concat([y, isMissing.cast(x.dtype)], { axis: -1 }) : y;

@@ -41,8 +41,9 @@ export class SqueezeExcitation extends Module {
 
   forward(x: Tensor): Tensor {
     const { channels, fc1, activation, fc2, scale } = this;
-    const fits = x.shape.length > 2 && x.shape.at(-1) === channels;
-    checkInput("squeezeExcitation", this, x, fc1.weight.dtype, fits ? null : `expected images [n, …, ${channels}]`);
+    checkInput("squeezeExcitation", this, x, fc1.weight.dtype, (shape) =>
+      shape.length > 2 && shape.at(-1) === channels ? null : `expected images [n, …, ${channels}]`,
+    );
     const between = x.shape.slice(1, -1);
     const squeezed = mean(x, { axis: between.map((_, i) => 1 + i) });
     const factors = scale.forward(fc2.forward(activation.forward(fc1.forward(squeezed))));
@@ -81,8 +82,9 @@ export class LayerScale extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const fits = x.shape.at(-1) === this.channels;
-    checkInput("layerScale", this, x, this.weight.dtype, fits ? null : `expected ${this.channels} channels on the last axis`);
+    checkInput("layerScale", this, x, this.weight.dtype, (shape) =>
+      shape.at(-1) === this.channels ? null : `expected ${this.channels} channels on the last axis`,
+    );
     return x.mul(this.weight);
   }
 

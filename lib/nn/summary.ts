@@ -1,7 +1,7 @@
 /** What each layer of a model gives and costs: shapes, parameters, multiply-adds, bytes. Found by tracing; nothing is computed. */
 import { inspect } from "node:util";
 import { bytesPerElement, isFloat } from "../base/dtype.js";
-import { ValueError } from "../base/errors.js";
+import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import { format, type Shape, sizeOf } from "../base/shape.js";
 import type { LoopBody } from "../graph/loop.js";
@@ -154,7 +154,7 @@ export function summarize(model: AnyModule, input: Shape, options: SummaryOption
   }
   const parameters = [...model.namedParameters().values()];
   const x = zeros([1, ...input], { dtype: dtype ?? parameters[0]?.dtype ?? "f32" });
-  const { calls, owners, results } = trace(model, x, depth);
+  const { calls, owners, results } = traceExample(model, input, x, depth);
   const costs = costsOf(calls, owners, results);
   const known = new Set<Variable>();
   const layers = calls.flatMap((call, k): LayerSummary[] => {
@@ -183,6 +183,28 @@ export function summarize(model: AnyModule, input: Shape, options: SummaryOption
   });
   const title = `${model.describe().split("(")[0]}, input ${format(input)}`;
   return new Summary(title, layers, draw(calls, owners, results, x, layers));
+}
+
+/** {@link trace}; if the model takes the input's own first axis for that of examples, the error says so. */
+function traceExample(model: AnyModule, input: Shape, x: Tensor, depth: number) {
+  try {
+    return trace(model, x, depth);
+  } catch (error) {
+    if (!(error instanceof ShapeError) || input.length < 2) throw error;
+    try {
+      trace(model, zeros(input, { dtype: x.dtype }), depth);
+    } catch {
+      throw error;
+    }
+    throw new ShapeError(
+      `summary(${format(input)}): expected the shape of one example, without the axis of examples; leave it out: ${format(input.slice(1))}`,
+      {
+        op: "summary",
+        inputs: [input],
+        cause: error,
+      },
+    );
+  }
 }
 
 /** Parameters of a module, and of those beneath it that are not shown on their own. */

@@ -1,5 +1,4 @@
 /** Convolution and pooling of signals and volumes, by those of images; and transposed convolution, of all three. */
-
 import { ShapeError, ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";

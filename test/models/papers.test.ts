@@ -128,6 +128,9 @@ it("wrong sizes are refused", () => {
   expect(() => models.cifarResnet(21)).toThrow(ValueError);
   expect(() => models.resnet18({ classes: 0 })).toThrow(ValueError);
   expect(() => models.densenet121({ dropout: 2 })).toThrow(ValueError);
+  expect(() => models.googlenet({ window: 4 as 3 })).toThrow(
+    "googlenet: window must be 3, as torchvision's, or 5, as the paper's, but is 4",
+  );
   expect(() => models.mobilenetV2({ width: 0 })).toThrow("mobilenetV2: width must be a number above 0 but is 0");
   expect(() => models.efficientnet({ width: 1, depth: Number.NaN })).toThrow("efficientnet: depth must be a number above 0 but is NaN");
 });
@@ -144,7 +147,6 @@ it("options that a model does not have are refused", () => {
 });
 
 it.each([
-  ["lenet5", 28, 1, models.lenet5],
   ["googlenet", 15, 3, models.googlenet],
   ["inceptionV3", 75, 3, models.inceptionV3],
   ["densenet121", 29, 3, models.densenet121],
@@ -155,6 +157,18 @@ it.each([
   expect(() => model.forward(zeros([1, least, least - 1, channels]))).toThrow(
     `${name}(x: [1, ${least}, ${least - 1}, ${channels}]): expected images [n, h, w, c] of at least ${least} × ${least}`,
   );
+});
+
+it.each([
+  ["lenet5", 28, 31, 1, models.lenet5],
+  ["alexnet2012", 223, 254, 3, models.alexnet2012],
+] as const)("%s takes images of %i to %i pixels, and says so", (name, least, most, channels, make) => {
+  const model = make({ classes: 2 }).eval();
+  expect(model.forward(zeros([1, least, most, channels])).shape).toEqual([1, 2]);
+  expect(() => model.forward(zeros([1, least, most + 1, channels]))).toThrow(
+    `${name}(x: [1, ${least}, ${most + 1}, ${channels}]): expected images [n, h, w, c] of ${least} × ${least} to ${most} × ${most}; make them smaller`,
+  );
+  expect(() => model.forward(zeros([1, least - 1, most, channels]))).toThrow("enlarge them");
 });
 
 it("the auxiliary classifier of Inception v3 needs larger images", () => {

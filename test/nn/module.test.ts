@@ -1,6 +1,7 @@
 /** Modules: how parameters are found and named, modes, freezing, state, printing. */
 import { inspect } from "node:util";
 import { compile, losses, nn, optim, relu, setSeed, type Tensor, tensor, type Variable, variable, zeros } from "nabla";
+import { lenet5, vitB16 } from "nabla/models";
 import { beforeEach, describe, expect, it } from "vitest";
 import { eachDevice } from "../devices.js";
 
@@ -243,5 +244,38 @@ eachDevice("state", () => {
 
   it("does not exist while a function is traced", async () => {
     await expect(compile(() => model.stateDict())()).rejects.toMatchObject({ code: "ERR_TRACE" });
+  });
+});
+
+describe("what is no tensor is refused by name", () => {
+  const batch = { data: new Float32Array(4), shape: [1, 4], dtype: "f32" };
+  it.each<[string, nn.Module, unknown, string]>([
+    ["linear", nn.linear(4, 1), [1, 2, 3, 4], "Linear(4, 1) (x: an Array): expected a tensor; make one: tensor(x)"],
+    ["linear", nn.linear(4, 1), batch, "Linear(4, 1) (x: an Object): expected a tensor; of an array of a batch: tensor(x.data, x)"],
+    [
+      "conv2d",
+      nn.conv2d(1, 1, { kernel: 1 }),
+      Promise.resolve(),
+      "Conv2d(1, 1, { kernel: 1 }) (x: a Promise): expected a tensor; await it",
+    ],
+    ["batchNorm", nn.batchNorm(4), 3, "BatchNorm(4) (x: the number 3): expected a tensor; make one: tensor(x)"],
+    ["layerNorm", nn.layerNorm(4), undefined, "LayerNorm(4) (x: undefined): expected a tensor"],
+    ["dropout", nn.dropout(), [1], "Dropout(0.5) (x: an Array): expected a tensor"],
+    [
+      "multiHeadAttention",
+      nn.multiHeadAttention(4, { heads: 1 }),
+      [1],
+      "MultiHeadAttention(4, { heads: 1 }) (x: an Array): expected a tensor",
+    ],
+    ["lenet5", lenet5(), [1], "lenet5() (x: an Array): expected a tensor"],
+    ["vit", vitB16({ size: 16 }), [1], "VisionTransformer() (x: an Array): expected a tensor"],
+  ])("%s", (op, layer, x, message) => {
+    const forward = () => layer.forward(x as Tensor);
+    expect(forward).toThrow(message);
+    expect(forward).toThrow(expect.objectContaining({ code: "ERR_VALUE", op }));
+  });
+
+  it("but a variable stands for its value", () => {
+    expect(nn.linear(4, 1).forward(variable([[1, 2, 3, 4]]) as unknown as Tensor).shape).toEqual([1, 1]);
   });
 });

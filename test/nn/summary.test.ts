@@ -97,6 +97,14 @@ it("computes nothing, and leaves the model as it was", () => {
   expect(Object.keys(model[0])).not.toContain("forward");
 });
 
+it("of a shape with an axis of examples says that it needs none", () => {
+  const model = nn.sequential(nn.conv2d(1, 2, same(3)), nn.flatten(), nn.linear(2 * 8 * 8, 3));
+  expect(() => model.summary([32, 8, 8, 1])).toThrow(
+    "summary([32, 8, 8, 1]): expected the shape of one example, without the axis of examples; leave it out: [8, 8, 1]",
+  );
+  expect(() => model.summary([8, 8, 3])).toThrow("did the layer before this one produce 1 channels?");
+});
+
 it("takes whole numbers where the model does", () => {
   class Words extends nn.Module {
     readonly table = variable(zeros([100, 8]));
