@@ -31,6 +31,7 @@ const addonUnderAsan = () => {
   return {
     NABLA_PREBUILD: folder,
     LD_PRELOAD: `${libraryOf("libasan.so")}:${libraryOf("libubsan.so")}`,
+    NABLA_PATIENCE: "6",
     ASAN_OPTIONS: "detect_leaks=0:allocator_may_return_null=1:quarantine_size_mb=8",
     UBSAN_OPTIONS: "print_stacktrace=1",
   };

@@ -1,6 +1,6 @@
 /**
  * Ends of life: nothing is leaked, and neither a worker's end nor that of the process, at any moment, hangs or crashes. Each case is a
- * process of its own. NABLA_LONG=1 makes them ten times longer.
+ * process of its own. NABLA_LONG=1 makes them ten times longer; they may take NABLA_PATIENCE times as long as usual.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { testedDevices } from "../devices.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const times = process.env.NABLA_LONG === "1" ? 10 : 1;
-const limit = 100_000 * times;
+const limit = 100_000 * times * Number(process.env.NABLA_PATIENCE ?? 1);
 
 /** Runs a module in a process of its own; it may import the fixture and prints JSON. */
 function inProcess(body: string, { timeout = limit, env = {} }: { timeout?: number; env?: NodeJS.ProcessEnv } = {}) {
