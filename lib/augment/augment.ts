@@ -1,6 +1,7 @@
 /** `augment`: steps applied to every picture of a batch, with its boxes and its mask. */
 import { allocate } from "../base/dtype.js";
 import { DTypeError, ShapeError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format, sizeOf } from "../base/shape.js";
 import type { Batch, HostArray, Sampling } from "../data/index.js";
 import { Canvas, type CanvasOptions, checkNumber, type Mask } from "./canvas.js";
@@ -30,7 +31,8 @@ export type Augmentation = <B extends Batch>(batch: B, sampling: Sampling) => B;
  * @throws {ShapeError} if pictures are of another shape, or come out in different sizes. @throws {DTypeError} if they are neither u8 nor f32.
  */
 export function augment(steps: readonly Step[], options: AugmentOptions = {}): Augmentation {
-  const { field = "x", fill = 0, interpolation = "bilinear", minVisible = 0.1 } = options;
+  const names = ["field", "fill", "interpolation", "minVisible"] as const;
+  const { field = "x", fill = 0, interpolation = "bilinear", minVisible = 0.1 } = optionsOf("augment", options, names);
   if (fill !== "edge" && fill !== "reflect") checkNumber("augment", "fill", fill, 0, 1);
   checkNumber("augment", "minVisible", minVisible, 0, 1);
   const change = compose(...steps);

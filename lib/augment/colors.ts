@@ -1,5 +1,6 @@
 /** Steps that change what pixels are: colours, sharpness, holes. Values are taken to lie between 0 and 1, and stay there. */
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { format } from "../base/shape.js";
 import type { Batch, Dataset, HostArray } from "../data/index.js";
 import type { Canvas, Pixels } from "./canvas.js";
@@ -139,9 +140,10 @@ export interface ColorJitterOptions {
  * @example colorJitter({ brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.05 })
  */
 export function colorJitter(amounts: number | ColorJitterOptions): Step {
-  const given = typeof amounts === "number" ? { brightness: amounts, contrast: amounts, saturation: amounts } : amounts;
-  const { brightness = 0, contrast = 0, saturation = 0, hue = 0 }: ColorJitterOptions = given;
   const op = "colorJitter";
+  const given: ColorJitterOptions = typeof amounts === "number" ? { brightness: amounts, contrast: amounts, saturation: amounts } : amounts;
+  const names = ["brightness", "contrast", "saturation", "hue"] as const;
+  const { brightness = 0, contrast = 0, saturation = 0, hue = 0 } = optionsOf(op, given, names);
   const factors = Object.entries({ brightness, contrast, saturation }).map(
     ([name, value]) => [name as "brightness" | "contrast" | "saturation", interval(op, name, value, 0, undefined, 1)] as const,
   );
@@ -157,7 +159,8 @@ export function colorJitter(amounts: number | ColorJitterOptions): Step {
 }
 
 /** Grey in all three channels, for a share `p` (default 0.1) of the pictures. */
-export function grey({ p = 0.1 }: { p?: number } = {}): Step {
+export function grey(options: { p?: number } = {}): Step {
+  const { p = 0.1 } = optionsOf("grey", options, ["p"]);
   return sometimes(p, ({ pixels }) => adjust.saturation(pixels, 0));
 }
 
@@ -181,7 +184,8 @@ const imageNetAxes: ColorAxes = {
  * Adds to all pixels of a picture the same colour, drawn along the axes of the data's colours: Σ vector · deviation · N(0, `std`²). `std`: default
  * 0.1; `axes`: those of ImageNet, or what {@link colorAxes} has found. Grey pictures stay. Source: Krizhevsky, Sutskever, Hinton 2012, section 4.1.
  */
-export function pcaColor({ std = 0.1, axes = imageNetAxes }: { std?: number; axes?: ColorAxes } = {}): Step {
+export function pcaColor(options: { std?: number; axes?: ColorAxes } = {}): Step {
+  const { std = 0.1, axes = imageNetAxes } = optionsOf("pcaColor", options, ["std", "axes"]);
   checkNumber("pcaColor", "std", std, 0);
   return ({ pixels }, random) => {
     if (!isColored("pcaColor", pixels)) return;
@@ -195,7 +199,8 @@ export function pcaColor({ std = 0.1, axes = imageNetAxes }: { std?: number; axe
 }
 
 /** A Gaussian blur. `sigma`, in pixels: default 0.1 to 2; `p`: share of the pictures, default 0.5. */
-export function blur({ sigma = [0.1, 2], p = 0.5 }: { sigma?: number | Interval; p?: number } = {}): Step {
+export function blur(options: { sigma?: number | Interval; p?: number } = {}): Step {
+  const { sigma = [0.1, 2], p = 0.5 } = optionsOf("blur", options, ["sigma", "p"]);
   const range = typeof sigma === "number" ? interval("blur", "sigma", [sigma, sigma], 0) : interval("blur", "sigma", sigma, 0);
   return sometimes(p, (canvas, random) => gaussianBlur(canvas, between(range, random)));
 }

@@ -1,5 +1,6 @@
 /** Pictures mixed with each other, and their labels with them: changes of whole batches. */
 import { IndexError, ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { WordStream } from "../base/philox.js";
 import { format } from "../base/shape.js";
 import type { HostArray, LabeledBatch, Sampling } from "../data/index.js";
@@ -62,7 +63,8 @@ export function cutmix(options: MixOptions = {}): Mixing {
 /** Mixes example i of x with another into `mixed`, a copy of x; gives the share that is its own. */
 type Mix = (x: HostArray, mixed: Float32Array, i: number, next: number, share: number, random: WordStream) => number;
 
-function mixing(op: "mixup" | "cutmix", usual: number, { classes, alpha = usual, p = 1 }: MixOptions, mix: Mix): Mixing {
+function mixing(op: "mixup" | "cutmix", usual: number, options: MixOptions, mix: Mix): Mixing {
+  const { classes, alpha = usual, p = 1 } = optionsOf(op, options, ["classes", "alpha", "p"]);
   if (!(alpha > 0)) throw new ValueError(`${op}: alpha must be above 0 but is ${alpha}`, { op, inputs: [alpha] });
   checkNumber(op, "p", p, 0, 1);
   return (batch, sampling) => {

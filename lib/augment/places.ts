@@ -1,5 +1,6 @@
 /** Steps that move pixels: boxes and masks move with them. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { type Canvas, checkNumber } from "./canvas.js";
 import { about, inverse, type Matrix, multiply, type Point, SplineBend, scaling, translation, turn, unitSquareTo } from "./geometry.js";
 import { between, type Interval, interval, type Step, sometimes } from "./steps.js";
@@ -27,7 +28,8 @@ const fixed =
  * Left and right change places (`axis: "vertical"`: top and bottom), for a share `p` of the pictures.
  * @example augment([mirror()])
  */
-export function mirror({ p = 0.5, axis = "horizontal" }: { p?: number; axis?: "horizontal" | "vertical" } = {}): Step {
+export function mirror(options: { p?: number; axis?: "horizontal" | "vertical" } = {}): Step {
+  const { p = 0.5, axis = "horizontal" } = optionsOf("mirror", options, ["p", "axis"]);
   return sometimes(
     p,
     fixed((canvas) => canvas.warp(amid(canvas, axis === "horizontal" ? scaling(-1, 1) : scaling(1, -1)))),
@@ -40,7 +42,8 @@ function cut(canvas: Canvas, [left, top]: Point, [h, w]: readonly [number, numbe
 }
 
 /** A part of the given size, anywhere in the picture after it was made larger by `pad` pixels (default 0) on each side. */
-export function randomCrop(size: Size, { pad = 0 }: { pad?: number } = {}): Step {
+export function randomCrop(size: Size, options: { pad?: number } = {}): Step {
+  const { pad = 0 } = optionsOf("randomCrop", options, ["pad"]);
   const [height, width] = sides("randomCrop", size);
   checkNumber("randomCrop", "pad", pad, 0);
   return (canvas, random) => {
@@ -72,8 +75,9 @@ export interface ResizedCropOptions {
 }
 
 /** A part of any size and, within bounds, any proportions, stretched to the given size. Source: Szegedy et al., "Going deeper with convolutions", 2015. */
-export function resizedCrop(size: Size, { scale = [0.08, 1], ratio = [3 / 4, 4 / 3] }: ResizedCropOptions = {}): Step {
+export function resizedCrop(size: Size, options: ResizedCropOptions = {}): Step {
   const op = "resizedCrop";
+  const { scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = optionsOf(op, options, ["scale", "ratio"]);
   const target = sides(op, size);
   const [areas, ratios] = [interval(op, "scale", scale, 0, 1), interval(op, "ratio", ratio, 0)];
   return (canvas, random) => {
@@ -139,7 +143,8 @@ export function zoom(factor: Interval): Step {
  * As if the picture were seen at an angle: each corner moves inwards by up to `distortion` (default 0.5) halves of the sides, in a share `p`
  * (default 0.5) of the pictures.
  */
-export function perspective({ distortion = 0.5, p = 0.5 }: { distortion?: number; p?: number } = {}): Step {
+export function perspective(options: { distortion?: number; p?: number } = {}): Step {
+  const { distortion = 0.5, p = 0.5 } = optionsOf("perspective", options, ["distortion", "p"]);
   checkNumber("perspective", "distortion", distortion, 0, 1);
   return sometimes(p, (canvas, random) => {
     const { height, width } = canvas;
@@ -163,7 +168,8 @@ export interface LocalWarpOptions {
  * Bends the picture as if it were printed on rubber: points of a coarse grid are displaced at random, between them a cubic spline. Sources: Simard,
  * Steinkraus, Platt 2003; in this form Ronneberger, Fischer, Brox, "U-Net", 2015, section 3.1.
  */
-export function localWarp({ grid = 4, amount = 0.05, p = 1 }: LocalWarpOptions = {}): Step {
+export function localWarp(options: LocalWarpOptions = {}): Step {
+  const { grid = 4, amount = 0.05, p = 1 } = optionsOf("localWarp", options, ["grid", "amount", "p"]);
   if (!Number.isInteger(grid) || grid < 2)
     throw new ValueError(`localWarp: grid must be a whole number ≥ 2 but is ${grid}`, { op: "localWarp", inputs: [grid] });
   checkNumber("localWarp", "amount", amount, 0);

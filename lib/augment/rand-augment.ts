@@ -1,5 +1,6 @@
 /** RandAugment: a few of fourteen changes, drawn anew for each picture, all of one strength. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { WordStream } from "../base/philox.js";
 import { type Canvas, checkNumber } from "./canvas.js";
 import { adjust } from "./colors.js";
@@ -44,8 +45,9 @@ const changes: readonly Change[] = [
  * `count` changes (default 2) out of identity, shears, shifts, rotation, brightness, saturation, contrast, sharpness, posterizing, solarizing,
  * autocontrast and equalizing, of a `magnitude` from 0 to 30 (default 9). Source: Cubuk, Zoph, Shlens, Le, "RandAugment", 2020.
  */
-export function randAugment({ count = 2, magnitude = 9 }: { count?: number; magnitude?: number } = {}): Step {
+export function randAugment(options: { count?: number; magnitude?: number } = {}): Step {
   const op = "randAugment";
+  const { count = 2, magnitude = 9 } = optionsOf(op, options, ["count", "magnitude"]);
   if (!Number.isInteger(count) || count < 0)
     throw new ValueError(`${op}: count must be a whole number ≥ 0 but is ${count}`, { op, inputs: [count] });
   checkNumber(op, "magnitude", magnitude, 0, 30);

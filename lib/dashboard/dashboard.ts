@@ -1,5 +1,6 @@
 /** `dashboard`: a training watched, and steered, from a browser on the same machine. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { Dataset, HostArray, LabeledBatch } from "../data/index.js";
 import { type Captioned, imageGrid, lineChart, type Picture } from "../plot/index.js";
 import { stats } from "../profile/index.js";
@@ -43,7 +44,9 @@ const mostWeights = 10_000;
  * the learning rate (through `optimizer.lrScale`). Nothing is drawn while nobody looks. It ends with the training.
  * @example await fit(model, train, { …, callbacks: [dashboard({ errors: { data: dev } })] });
  */
-export function dashboard({ port = 0, host = "127.0.0.1", errors, onListening }: DashboardOptions = {}): Dashboard {
+export function dashboard(options: DashboardOptions = {}): Dashboard {
+  const names = ["port", "host", "errors", "onListening"] as const;
+  const { port = 0, host = "127.0.0.1", errors, onListening } = optionsOf("dashboard", options, names);
   if (!Number.isInteger(port) || port < 0 || port > 65535)
     throw new ValueError(`dashboard: port must be a whole number from 0 to 65535 but is ${port}`, { op: "dashboard", inputs: [port] });
   const tell = onListening ?? ((url: string) => process.stdout.write(`dashboard: ${url}\n`));

@@ -1,4 +1,5 @@
 /** A callback that writes what TensorBoard shows. */
+import { optionsOf } from "../base/options.js";
 import type { Picture } from "../plot/index.js";
 import type { Callback, TrainingState } from "../train/index.js";
 import { EventFile } from "./event-file.js";
@@ -17,7 +18,8 @@ export interface TensorBoardOptions {
  * each at its step. Another run is another file; `tensorboard --logdir` takes the folder above.
  * @example await fit(model, train, { …, callbacks: [tensorBoard("runs/first")] });
  */
-export function tensorBoard(folder: string, { everySteps, histograms = true, images }: TensorBoardOptions = {}): Callback {
+export function tensorBoard(folder: string, options: TensorBoardOptions = {}): Callback {
+  const { everySteps, histograms = true, images } = optionsOf("tensorBoard", options, ["everySteps", "histograms", "images"]);
   let file: EventFile | null = null;
   const tagOf = (score: string) => {
     const dot = score.lastIndexOf(".");

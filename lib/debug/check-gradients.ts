@@ -1,5 +1,6 @@
 /** Gradient checking: what differentiation says against what differences say. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import { format, sizeOf } from "../base/shape.js";
 import { topological } from "../graph/walk.js";
@@ -43,8 +44,9 @@ const ahead = 64;
  * @throws ValueError if the loss draws random numbers, as dropout does in training mode.
  */
 export async function checkGradients<Batch>(model: AnyModule, batch: Batch, options: CheckGradientsOptions<Batch>): Promise<GradientCheck> {
-  const { loss, epsilon = 1e-5, sample = Number.POSITIVE_INFINITY, seed = 0 } = options;
   const op = "checkGradients";
+  optionsOf(op, options, ["loss", "epsilon", "sample", "seed"]);
+  const { loss, epsilon = 1e-5, sample = Number.POSITIVE_INFINITY, seed = 0 } = options;
   if (!(epsilon > 0)) throw new ValueError(`${op}: epsilon must be more than 0 but is ${epsilon}`, { op, inputs: [epsilon] });
   if (!(sample >= 1)) throw new ValueError(`${op}: sample must be at least 1 but is ${sample}`, { op, inputs: [sample] });
   const named = [...model.namedParameters()];

@@ -1,5 +1,6 @@
 /** The loss along a line and over a plane of parameter space: plateaus, saddles, how sharp a minimum is. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { substitute } from "../graph/loop.js";
 import { heatMap, lineChart } from "../plot/index.js";
 import { evaluated } from "../tensor/evaluate.js";
@@ -38,8 +39,9 @@ export interface LossPlane {
 export async function lossLine(
   loss: () => Tensor,
   variables: readonly Variable[],
-  { direction = randomDirection(variables), range, points = 41 }: LossSurfaceOptions & { direction?: Direction } = {},
+  options: LossSurfaceOptions & { direction?: Direction } = {},
 ): Promise<LossLine> {
+  const { direction = randomDirection(variables), range, points = 41 } = optionsOf("lossLine", options, ["direction", "range", "points"]);
   const at = factors("lossLine", range, points);
   const evaluate = evaluator("lossLine", loss, variables, [direction]);
   const losses = await Promise.all(at.map((a) => evaluate([a])));
@@ -57,6 +59,7 @@ export async function lossPlane(
   variables: readonly Variable[],
   options: LossSurfaceOptions & { directions?: readonly [Direction, Direction] } = {},
 ): Promise<LossPlane> {
+  optionsOf("lossPlane", options, ["directions", "range", "points"]);
   const { directions = [randomDirection(variables, 0), randomDirection(variables, 1)], range, points = 25 } = options;
   const at = factors("lossPlane", range, points);
   const evaluate = evaluator("lossPlane", loss, variables, directions);

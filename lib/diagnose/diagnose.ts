@@ -1,5 +1,6 @@
 /** From a model's errors on several sets to what is wrong with it, and what to do next. Source: Ng, "Machine Learning Yearning", 2018. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 
 /** Error rates, all in the same unit: percent, or fractions with a `tolerance` to match. */
 export interface ErrorRates {
@@ -65,8 +66,9 @@ const moves: Readonly<Record<Problem, readonly string[]>> = {
  * @example diagnose({ human: 4, train: 7, trainDev: 10, dev: 12, test: 12 }) // bias 3, variance 3, mismatch 2, overfitting 0
  * @throws ValueError if a rate is negative or no number.
  */
-export function diagnose(errors: ErrorRates, { tolerance = 1.5 }: { tolerance?: number } = {}): Diagnosis {
-  const { human = 0, train, trainDev, dev, test } = errors;
+export function diagnose(errors: ErrorRates, options: { tolerance?: number } = {}): Diagnosis {
+  const { tolerance = 1.5 } = optionsOf("diagnose", options, ["tolerance"]);
+  const { human = 0, train, trainDev, dev, test } = optionsOf("diagnose", errors, ["human", "train", "trainDev", "dev", "test"]);
   const groups = typeof human === "number" ? [human] : human;
   const rates = { train, trainDev, dev, test, tolerance };
   for (const [name, rate] of [...Object.entries(rates), ...groups.map((rate) => ["human", rate] as const)]) {

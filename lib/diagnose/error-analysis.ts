@@ -1,6 +1,7 @@
 /** Looking at what a model gets wrong: a sample of errors, tagged with causes, and what each cause is worth. Source: Ng, "Machine Learning Yearning", 2018. */
 import { readFile } from "node:fs/promises";
 import { FormatError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import { writeFileAtomic } from "../io/index.js";
 import type { Picture } from "../plot/index.js";
@@ -55,7 +56,7 @@ export class ErrorAnalysis {
    * @throws {ValueError} if nothing is wrong.
    */
   static sample(predicted: ArrayLike<number>, labels: ArrayLike<number>, options: ErrorAnalysisOptions = {}): ErrorAnalysis {
-    const { names, count = 100, seed = 0, picture } = options;
+    const { names, count = 100, seed = 0, picture } = optionsOf("ErrorAnalysis", options, ["names", "count", "seed", "picture"]);
     const wrong = Array.from(labels, (_, i) => i).filter((i) => predicted[i] !== labels[i]);
     if (predicted.length !== labels.length || wrong.length === 0) {
       throw new ValueError(`ErrorAnalysis: ${predicted.length} predictions for ${labels.length} labels, ${wrong.length} of them wrong`, {

@@ -1,5 +1,6 @@
 /** Labels that are probably wrong, by what a model believes that has not learnt from them. Source: Northcutt, Jiang, Chuang, "Confident learning", 2021. */
 import { ShapeError, ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { ArrayDataset, type Dataset, type HostArray, kFold, type LabeledBatch } from "../data/index.js";
 import type { Module } from "../nn/index.js";
 import { softmax } from "../tensor/index.js";
@@ -23,13 +24,12 @@ export interface Suspect {
 export function findLabelErrors(
   probabilities: HostArray,
   labels: ArrayLike<number>,
-  {
-    confidence = 1,
-  }: {
+  options: {
     /** Of those mean probabilities, the share that is enough: less finds more, with more false alarms. Default 1. */ confidence?: number;
   } = {},
 ): Suspect[] {
   const op = "findLabelErrors";
+  const { confidence = 1 } = optionsOf(op, options, ["confidence"]);
   if (!(confidence >= 0)) throw new ValueError(`${op}: confidence must be at least 0 but is ${confidence}`, { op, inputs: [confidence] });
   const { data, shape } = probabilities;
   const [n, classes] = shape;
@@ -68,8 +68,9 @@ export function findLabelErrors(
 export async function outOfSample(
   data: Dataset<LabeledBatch>,
   train: (part: Dataset<LabeledBatch>, fold: number) => Promise<Module>,
-  { folds = 3, seed = 0 }: { folds?: number; seed?: number } = {},
+  options: { folds?: number; seed?: number } = {},
 ): Promise<HostArray> {
+  const { folds = 3, seed = 0 } = optionsOf("outOfSample", options, ["folds", "seed"]);
   const numbers = new ArrayDataset({
     number: { data: Int32Array.from({ length: data.length }, (_, i) => i), shape: [data.length], dtype: "i32" },
   });

@@ -1,5 +1,6 @@
 /** How scores change with the amount of data: of one model, or of several ways to do the same task beside each other. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { label, ticks } from "../plot/axes.js";
 import { colors, escape, svgDocument } from "../plot/svg.js";
 import { figure, type Section, table } from "../report/index.js";
@@ -56,8 +57,9 @@ export class LearningCurve {
  */
 export async function learningCurve(
   contenders: Readonly<Record<string, Contender>>,
-  { sizes, repeats = 1, score = "error", onPoint }: LearningCurveOptions,
+  options: LearningCurveOptions,
 ): Promise<LearningCurve> {
+  const { sizes, repeats = 1, score = "error", onPoint } = optionsOf("learningCurve", options, ["sizes", "repeats", "score", "onPoint"]);
   if (sizes.length === 0 || sizes.some((size, i) => !(size > (sizes[i - 1] ?? 0)))) {
     throw new ValueError(`learningCurve: sizes must grow from above 0 but are ${sizes.join(", ")}`, {
       op: "learningCurve",

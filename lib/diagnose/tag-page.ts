@@ -1,5 +1,6 @@
 /** A page on this machine on which errors are tagged by hand; every change is in the CSV file at once. */
 import { existsSync } from "node:fs";
+import { optionsOf } from "../base/options.js";
 import { escapeText } from "../plot/index.js";
 import { answer, LocalServer, page, table } from "../report/index.js";
 import type { ErrorAnalysis, ErrorRow } from "./error-analysis.js";
@@ -31,8 +32,9 @@ addEventListener("change", async ({ target }) => {
  */
 export async function tagErrors(
   analysis: ErrorAnalysis,
-  { path, causes = [], port = 0, host = "127.0.0.1" }: TagPageOptions,
+  options: TagPageOptions,
 ): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const { path, causes = [], port = 0, host = "127.0.0.1" } = optionsOf("tagErrors", options, ["path", "causes", "port", "host"]);
   if (existsSync(path)) await analysis.readCsv(path);
   let saving = Promise.resolve();
   const server = new LocalServer({

@@ -1,6 +1,6 @@
 /** EfficientNet: one small network, scaled in width, depth and resolution together. Source: Tan & Le 2019, table 1, section 3.3. */
 import { ValueError } from "../base/errors.js";
-import { settle } from "../base/options.js";
+import { optionsOf, settle } from "../base/options.js";
 import * as nn from "../nn/index.js";
 import { type ConvNormOptions, chain, checkFactors, convNorm, type ModelOptions, model, Residual, roundChannels } from "./parts.js";
 
@@ -46,7 +46,8 @@ export const efficientnetScales = {
  * @throws ValueError unless φ is finite and the bases are ≥ 1.
  * @example compoundScaling(1) // { depth: 1.2, width: 1.1, resolution: 1.15 }
  */
-export function compoundScaling(phi: number, { alpha = 1.2, beta = 1.1, gamma = 1.15 } = {}) {
+export function compoundScaling(phi: number, bases: { alpha?: number; beta?: number; gamma?: number } = {}) {
+  const { alpha = 1.2, beta = 1.1, gamma = 1.15 } = optionsOf("compoundScaling", bases, ["alpha", "beta", "gamma"]);
   if (!Number.isFinite(phi) || ![alpha, beta, gamma].every((base) => base >= 1)) {
     throw new ValueError(
       `compoundScaling: expected a finite φ and bases ≥ 1 but received φ = ${phi}, α = ${alpha}, β = ${beta}, γ = ${gamma}`,

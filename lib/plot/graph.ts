@@ -1,4 +1,5 @@
 /** Directed graphs without cycles as SVG: what stands in which layer of a network, and what feeds what. */
+import { optionsOf } from "../base/options.js";
 import { colors, escape, svgDocument } from "./svg.js";
 
 export interface GraphNode {
@@ -26,7 +27,8 @@ interface Place {
  * Nodes in rows, each below all that feed it; edges lead down, past what lies between. Rows are ordered so that few edges cross, by medians of
  * neighbours. Source: Sugiyama, Tagawa & Toda 1981.
  */
-export function graph(nodes: readonly GraphNode[], edges: readonly GraphEdge[], { title = "" } = {}): string {
+export function graph(nodes: readonly GraphNode[], edges: readonly GraphEdge[], options: { title?: string } = {}): string {
+  const { title = "" } = optionsOf("graph", options, ["title"]);
   const rowOf = nodes.map(() => 0);
   const feeds = nodes.map((): number[] => []);
   for (const [from, to] of edges) feeds[to].push(from);

@@ -1,4 +1,5 @@
 /** Histograms in rows, as SVG: how the values of each layer lie, and how large they are from layer to layer. */
+import { optionsOf } from "../base/options.js";
 import { colors, escape, svgDocument } from "./svg.js";
 
 /** Values in numbers. */
@@ -25,7 +26,8 @@ const sizes = { width: 240, top: 64 };
  * A row of histograms for each name, each from its own least to its greatest value, and beside them the root mean squares of each column, on one
  * logarithmic scale for all rows. What is 0 or not finite has no point there.
  */
-export function histograms(columns: readonly string[], rows: readonly HistogramRow[], { title = "" } = {}): string {
+export function histograms(columns: readonly string[], rows: readonly HistogramRow[], options: { title?: string } = {}): string {
+  const { title = "" } = optionsOf("histograms", options, ["title"]);
   const left = 24 + 7 * Math.max(5, ...rows.map(({ name }) => name.length));
   const scaleLeft = left + columns.length * (cell.width + cell.gap) + 16;
   const bottom = sizes.top + rows.length * cell.height;

@@ -1,4 +1,5 @@
 /** Small pictures in rows with a caption under each, as SVG: misread digits, filters, patches. */
+import { optionsOf } from "../base/options.js";
 import { encodePng, type Picture } from "./png.js";
 import { escape, svgDocument } from "./svg.js";
 
@@ -11,7 +12,8 @@ const gap = 12;
 const captionHeight = 20;
 
 /** An SVG file of pictures, each drawn `size` pixels wide and high without smoothing. */
-export function imageGrid(entries: readonly Captioned[], { columns = 6, size = 112 } = {}): string {
+export function imageGrid(entries: readonly Captioned[], options: { columns?: number; size?: number } = {}): string {
+  const { columns = 6, size = 112 } = optionsOf("imageGrid", options, ["columns", "size"]);
   const cell = { width: size + gap, height: size + captionHeight + gap };
   const rows = Math.ceil(entries.length / columns);
   const body = entries.map(({ picture, caption }, i) => {

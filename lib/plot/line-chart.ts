@@ -1,4 +1,5 @@
 /** Line charts as SVG: training curves. */
+import { optionsOf } from "../base/options.js";
 import { label, ticks } from "./axes.js";
 import { colors, escape, svgDocument } from "./svg.js";
 
@@ -22,7 +23,8 @@ const rowHeight = 16;
 const mostDots = 60;
 
 /** Panels side by side, as an SVG file. `xLabel` names the horizontal axis. */
-export function lineChart(panels: readonly Panel[], { xLabel = "epoch" } = {}): string {
+export function lineChart(panels: readonly Panel[], options: { xLabel?: string } = {}): string {
+  const { xLabel = "epoch" } = optionsOf("lineChart", options, ["xLabel"]);
   const legends = panels.map(legendOf);
   const room = rowHeight * Math.max(0, ...legends.flatMap((legend) => legend.map(({ row }) => row)));
   const drawn = panels.map((panel, i) => `<g transform="translate(${i * width} 0)">${drawPanel(panel, legends[i], room, xLabel)}</g>`);

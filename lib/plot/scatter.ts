@@ -1,4 +1,5 @@
 /** Scatter plots as SVG: what was predicted against what is. */
+import { optionsOf } from "../base/options.js";
 import { axes, label } from "./axes.js";
 import { colors, escape, svgDocument } from "./svg.js";
 
@@ -13,8 +14,14 @@ export interface ScatterOptions {
 /** Points (x, y) of one or several groups, each group in a colour of its own, as an SVG file. Points that are not finite are left out. */
 export function scatter(
   groups: Readonly<Record<string, readonly (readonly [x: number, y: number])[]>>,
-  { title = "", xLabel = "x", yLabel = "y", diagonal = false }: ScatterOptions = {},
+  options: ScatterOptions = {},
 ): string {
+  const {
+    title = "",
+    xLabel = "x",
+    yLabel = "y",
+    diagonal = false,
+  } = optionsOf("scatter", options, ["title", "xLabel", "yLabel", "diagonal"]);
   const drawn = Object.entries(groups).map(([name, points]) => ({ name, points: points.filter((point) => point.every(Number.isFinite)) }));
   const all = drawn.flatMap(({ points }) => points);
   const [xs, ys] = [0, 1].map((k) => (diagonal ? all.flat() : all.map((point) => point[k])));

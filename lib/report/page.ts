@@ -1,4 +1,5 @@
 /** HTML pages that need nothing beside themselves: text, tables, drawings, pictures. */
+import { optionsOf } from "../base/options.js";
 import { encodePng, escapeText, type Picture } from "../plot/index.js";
 
 /** A part of a page under a heading of its own; `body` is HTML, as {@link table} and {@link figure} make it. */
@@ -36,7 +37,8 @@ td img { width: 56px; image-rendering: pixelated; display: block; }
 pre { overflow-x: auto; background: #f6f6f6; padding: .6rem; font-size: .85rem; }`;
 
 /** A whole page. `head` is added to the head of the document: scripts of pages that act. */
-export function page(title: string, sections: readonly Section[], { head = "" }: { head?: string } = {}): string {
+export function page(title: string, sections: readonly Section[], options: { head?: string } = {}): string {
+  const { head = "" } = optionsOf("page", options, ["head"]);
   const parts = sections.map(
     ({ title: heading, body }) => `<section><h2>${escapeText(heading)}</h2>\n${[body].flat().join("\n")}\n</section>`,
   );

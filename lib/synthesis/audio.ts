@@ -1,5 +1,6 @@
 /** Speech in noise, made of clean speech and of noise. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 
 /** Mean of x². */
@@ -14,12 +15,9 @@ function power(x: ArrayLike<number>): number {
  * and comes again from its start where it is too short.
  * @throws {ValueError} if one of them is silent.
  */
-export function mixAtSnr(
-  clean: ArrayLike<number>,
-  noise: ArrayLike<number>,
-  { snr, offset = 0 }: { snr: number; offset?: number },
-): Float32Array {
+export function mixAtSnr(clean: ArrayLike<number>, noise: ArrayLike<number>, options: { snr: number; offset?: number }): Float32Array {
   const op = "mixAtSnr";
+  const { snr, offset = 0 } = optionsOf(op, options, ["snr", "offset"]);
   if (!Number.isFinite(snr)) throw new ValueError(`${op}: snr must be a number of dB but is ${snr}`, { op, inputs: [snr] });
   if (noise.length === 0 || !Number.isInteger(offset) || offset < 0)
     throw new ValueError(`${op}: expected noise, and an offset ≥ 0 into it; there are ${noise.length} samples, offset ${offset}`, {
@@ -70,7 +68,7 @@ export class NoiseMixer {
     private readonly options: NoiseMixerOptions,
   ) {
     const op = "NoiseMixer";
-    const { sampleRate, snr, seed = 0 } = options;
+    const { sampleRate, snr, seed = 0 } = optionsOf(op, options, ["sampleRate", "snr", "seed", "mostReuse"]);
     if (Object.keys(noises).length === 0) throw new ValueError(`${op}: there is no noise`, { op });
     if (!(sampleRate > 0 && snr[0] <= snr[1])) {
       throw new ValueError(`${op}: expected a sampleRate above 0 and low ≤ high dB but received ${sampleRate}, ${snr.join(" to ")}`, {

@@ -1,5 +1,6 @@
 /** Pictures made of cut-outs on photos, with boxes and masks that are exact because one knows what was put where. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 import type { Picture } from "../plot/index.js";
 
@@ -46,7 +47,8 @@ export interface Collage {
  */
 export function collage(background: Picture, cutOuts: readonly CutOut[], options: CollageOptions = {}): Collage {
   const op = "collage";
-  const { count = 1, size: [low, high] = [0.3, 0.6], mirror = true, seed = 0 } = options;
+  const names = ["count", "size", "mirror", "seed"] as const;
+  const { count = 1, size: [low, high] = [0.3, 0.6], mirror = true, seed = 0 } = optionsOf(op, options, names);
   const { width, height, channels } = background;
   const wrong = cutOuts.find(({ picture }) => picture.channels !== 4);
   if (channels !== 3 || cutOuts.length === 0 || wrong !== undefined) {

@@ -2,7 +2,9 @@
  * Asynchronous successive halving: which trials are worth going on with. Source: Li et al., "A System for Massively Parallel
  * Hyperparameter Tuning", MLSys 2020; here in the form that stops trials instead of pausing them, so that none waits for another.
  */
+
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import type { Trial } from "./store.js";
 
 export interface HalvingOptions {
@@ -37,7 +39,8 @@ function rungAt(spent: number, least: number, factor: number): number | null {
   return power >= 0 && Math.abs(rung - spent) < 1e-9 * rung ? rung : null;
 }
 
-export function checkHalving(op: string, { least = 1, factor = 3 }: HalvingOptions): void {
+export function checkHalving(op: string, options: HalvingOptions): void {
+  const { least = 1, factor = 3 } = optionsOf(`${op}.halving`, options, ["least", "factor"]);
   if (!(least > 0)) throw new ValueError(`${op}: halving.least must be more than 0 but is ${least}`, { op, inputs: [least] });
   if (!(factor > 1)) throw new ValueError(`${op}: halving.factor must be more than 1 but is ${factor}`, { op, inputs: [factor] });
 }

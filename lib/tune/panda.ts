@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import type { ReadStream } from "node:tty";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { savedData } from "../train/callbacks.js";
 import type { Callback } from "../train/index.js";
 
@@ -22,7 +23,8 @@ export interface Panda extends Callback {
  * in order. The changes are kept with the callback's state.
  * @example await fit(model, train, { …, callbacks: [progress(), tune.panda()] });
  */
-export function panda({ input = process.stdin, factor = 1.5 }: PandaOptions = {}): Panda {
+export function panda(options: PandaOptions = {}): Panda {
+  const { input = process.stdin, factor = 1.5 } = optionsOf("panda", options, ["input", "factor"]);
   if (!(factor > 1)) throw new ValueError(`panda: factor must be more than 1 but is ${factor}`, { op: "panda", inputs: [factor] });
   const changes: { step: number; lrScale: number }[] = [];
   const keys: string[] = [];

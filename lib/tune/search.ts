@@ -1,6 +1,7 @@
 /** `search`: many trials with values drawn at random or where good ones lie, the hopeless ones ended early, all of it in a store that survives. */
 import { availableParallelism } from "node:os";
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { checkHalving, goesOn, type HalvingOptions } from "./halving.js";
 import { SearchResult } from "./result.js";
 import { draw, narrow, type Params, type Space } from "./space.js";
@@ -59,6 +60,10 @@ export interface SearchOptions<S extends Space> {
  */
 export async function search<S extends Space>(options: SearchOptions<S>): Promise<SearchResult<S>> {
   const op = "search";
+  optionsOf(op, options, [
+    ...(["trial", "space", "trials", "goal", "store", "processes"] as const),
+    ...(["seed", "sampler", "halving", "rounds", "signal", "onTrial"] as const),
+  ]);
   const cores = availableParallelism();
   const {
     space,

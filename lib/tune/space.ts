@@ -1,5 +1,6 @@
 /** What a search varies: named parameters, each with the distribution it is drawn from. */
 import { ValueError } from "../base/errors.js";
+import { optionsOf } from "../base/options.js";
 import { WordStream } from "../base/philox.js";
 
 /** Scales on which numbers are drawn evenly, increasing functions with their inverses. */
@@ -48,8 +49,10 @@ export const logUniform = (low: number, high: number): Range => range("logUnifor
 export const oneMinusLogUniform = (low: number, high: number): Range => range("oneMinusLogUniform", "oneMinusLog", low, high);
 
 /** A whole number from `low` to `high`, both included; with `log`, small ones as often as large ones: numbers of units. */
-export const integer = (low: number, high: number, { log = false }: { log?: boolean } = {}): Range =>
-  range("integer", log ? "log" : "linear", low, high, true);
+export const integer = (low: number, high: number, options: { log?: boolean } = {}): Range => {
+  const { log = false } = optionsOf("integer", options, ["log"]);
+  return range("integer", log ? "log" : "linear", low, high, true);
+};
 
 /** One of `values`, which JSON can hold. */
 export function choice<const Value>(values: readonly Value[]): Choice<Value> {
