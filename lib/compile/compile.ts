@@ -22,13 +22,13 @@ export interface CompileOptions {
   readonly fuse?: boolean;
   /** Intermediate values share memory, and bands of images a core's cache. Default true. */
   readonly share?: boolean;
-  /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 512 MB. */
+  /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 256 MB. */
   readonly plenty?: number;
   /** Elements from which on a value that an activation's gradient needs is computed again rather than kept. Default 65536. */
   readonly large?: number;
 }
 
-const plentyOfBytes = 512 * 1024 * 1024;
+const plentyOfBytes = 256 * 1024 * 1024;
 /** Writing and reading less than that costs no more than computing. */
 const largeSize = 1 << 16;
 
