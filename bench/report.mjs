@@ -82,7 +82,7 @@ function barsTable(lines) {
     const met = isMet(bar, line);
     const [asked, found] =
       bar.below === undefined
-        ? [`≥ ${figure(bar.times)} ×`, line?.ratio == null ? "–" : `${figure(line.ratio)} ×`]
+        ? [`≥ ${figure(bar.times ?? 0)} ×`, line?.ratio == null ? "–" : `${figure(line.ratio)} ×`]
         : [`< ${bar.below} ${line?.unit ?? ""}`, line?.value == null ? "–" : `${figure(line.value)} ${line.unit}`];
     return [bar.title, asked, found, met === null ? "not measured" : met ? "met" : "**missed**"];
   });
