@@ -4,6 +4,7 @@
 #include "contract.h"
 
 #include "contract_pack.h"
+#include "contract_thin.h"
 #include "contract_tile.h"
 #include "partials.h"
 #include "tile.h"
@@ -21,7 +22,6 @@ constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a se
 constexpr int64_t kAhead = 16;       // rows of B where it lies that are fetched before their turn
 constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
 constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
-constexpr int64_t kThin = 2;         // rows that have so little to do that they wait for B from memory
 template <class T>
 constexpr int64_t kFewCols = 4 * TileSize<T>::cols;
 constexpr int64_t kPackStrips = 8;          // strips of B that are packed at once
@@ -122,9 +122,11 @@ Cut cut_of(const Job& job, const Call& call) {
   const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
     return round_up(ceil_div(size, ceil_div(size, most)), unit);
   };
-  cut.depth = cut.k == 0 ? 1 : balanced(cut.k, kDepth, 8);
+  cut.is_thin = cut.m <= kThin && cut.k > 0 && job.runs_b && !cut.swapped;
+  const int64_t most_depth = cut.is_thin ? kThinDepth : kDepth;
+  cut.depth = cut.k == 0 ? 1 : balanced(cut.k, most_depth, 8);
   cut.rows = balanced(cut.m, kRows / mr * mr, mr);
-  cut.cols = balanced(cut.n, kCols, nr);
+  cut.cols = balanced(cut.n, cut.is_thin ? kThinCols : kCols, nr);
   const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
   const int64_t strips = ceil_div(cut.n, nr);
@@ -136,12 +138,12 @@ Cut cut_of(const Job& job, const Call& call) {
       (job.parts * job.batch * strips >= kTasks || cost_of(cut.m, nr, cut.k) <= 2 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
   const int64_t fewest_rows = cut.swapped ? cut.rows : 4 * mr;
-  int64_t fewest_cols = cut.m > kThin ? 4 * nr : 2 * kWide<T>;  // long pieces of B's rows are read best
+  int64_t fewest_cols = 4 * nr;
   if (is_long || takes_all_rows) {
     cut.rows = round_up(cut.m, mr);
     fewest_cols = 2 * nr;
   }
-  while (!is_long && tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
+  while (!is_long && !cut.is_thin && tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
     if (cut.rows > fewest_rows && !takes_all_rows)
       cut.rows = round_up(cut.rows / 2, mr);
     else if (cut.cols > fewest_cols)
@@ -153,13 +155,15 @@ Cut cut_of(const Job& job, const Call& call) {
   cut.col_blocks = ceil_div(cut.n, cut.cols);
 
   cut.splits = 1;
-  if (job.parts == 1 && tasks() < kTasks) {
-    const double total = cost_of(cut.rows, cut.cols, cut.k);
-    const int64_t wanted = smaller(ceil_div(kTasks, tasks()), static_cast<int64_t>(total / kTaskNanoseconds));
+  const int64_t most_tasks = cut.is_thin ? kThinTasks : kTasks;
+  if (job.parts == 1 && tasks() < most_tasks) {
+    const double worth = cut.is_thin ? time_of<T>(cut.m, cut.cols, cut.k) / kThinNanoseconds
+                                     : cost_of(cut.rows, cut.cols, cut.k) / kTaskNanoseconds;
+    const int64_t wanted = smaller(ceil_div(most_tasks, tasks()), static_cast<int64_t>(worth));
     cut.splits = larger(1, smaller(wanted, cut.k / (2 * cut.depth)));
   }
   cut.split_depth = ceil_div(larger(cut.k, 1), cut.splits);
-  if (cut.splits > 1) cut.depth = balanced(cut.split_depth, kDepth, 8);
+  if (cut.splits > 1) cut.depth = balanced(cut.split_depth, most_depth, 8);
   cut.split_depth = round_up(cut.split_depth, cut.depth);
   cut.splits = ceil_div(larger(cut.k, 1), cut.split_depth);
 
@@ -259,17 +263,17 @@ class Task {
     fill_offsets(x_.b_cols, j0, cols, b_cols);
     fill_offsets(x_.c_cols, j0, cols, c_cols);
     int64_t* strip_rows = b_sum + cut_.depth;
-    const bool packs = packs_a<T>(x_, cut_);
+    const bool writes_runs = x_.c_cols.is_run(1);
+    const bool is_thin = cut_.is_thin && x_.b_cols.is_run(1) && writes_runs;
+    const bool packs = !is_thin && packs_a<T>(x_, cut_);
     if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
     const bool reads_b_in_place = !is_packed_ && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
                                   (cut_.m <= kFewRows * mr || k_ * n_ <= kResident) && k_ > 0;
     // Where columns are neighbours in memory several strips are packed at once, along with it.
     const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
-    const bool writes_runs = x_.c_cols.is_run(1);
     const bool is_far = x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;  // what has long runs is large, mostly
-    const bool is_thin = reads_b_in_place && writes_runs && rows <= kThin;
     Chain<T> links;
-    const bool may_chain = cut_.finishes_inline && !cut_.swapped && writes_runs;
+    const bool may_chain = cut_.finishes_inline && !cut_.swapped && writes_runs && !is_thin;
     const Chain<T>* chain = may_chain && chain_of(call_, links) ? &links : nullptr;
 
     const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
@@ -285,9 +289,11 @@ class Task {
         fill_offsets(axis(depth, mr), 0, depth, a_sum);
       }
       if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum);
-      for (int64_t j = 0, width; j < cols; j += width) {
-        const bool is_wide = is_thin && cols - j >= kWide<T>;
-        width = smaller(is_wide ? kWide<T> : nr, cols - j);
+      if (is_thin)
+        (rows == 1 ? contract_thin<1, T> : contract_thin<2, T>)(depth, a, a_rows, a_sum, b + b_cols[0], b_sum, cols,
+                                                                c + c_cols[0], c_rows, k0 > first);
+      for (int64_t j = is_thin ? cols : 0, width; j < cols; j += width) {
+        width = smaller(nr, cols - j);
         const int64_t whole = round_up(width, lanes);
         const int64_t at = reads_b_in_place ? 0 : j % group;  // in place, only a rest of columns is packed, alone
         const T* strip = b_strips_ + at * depth;
@@ -302,8 +308,7 @@ class Task {
         }
         for (int64_t i = 0; i < rows; i += mr) {
           const int height = static_cast<int>(smaller(mr, rows - i));
-          const TileKernel<T> kernel =
-              is_wide ? wide_kernel_for<T>(height) : tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
+          const TileKernel<T> kernel = tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
           const int64_t* next = is_far && j == 0 && i + mr + height <= rows ? a_rows + i + mr : nullptr;
           // Along neighbours the processor looks ahead itself, but not far enough for what comes from memory.
           const int64_t ahead = step != whole ? kAhead * step : i == 0 ? kFarAhead * step : 0;

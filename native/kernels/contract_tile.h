@@ -37,23 +37,27 @@ struct TileSource {
 };
 
 // sum[i] += a[i][summed[u]]·b[u·b_step] for u < U.
-template <class T, int R, int V, int U>
-NABLA_INLINE void multiply_add(const T* const* a, const int64_t* summed, const T* b, int64_t b_step, int64_t ahead,
+template <int U, class T, int R, int V>
+NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, const T* b, int64_t b_step,
                                Vec<T> (&sum)[R][V]) {
   constexpr int lanes = Vec<T>::lanes;
   int64_t k[U];
   Vec<T> row[U][V];
+  NABLA_UNROLL
   for (int u = 0; u < U; ++u) {
     k[u] = summed[u];
+    NABLA_UNROLL
     for (int v = 0; v < V; ++v) row[u][v] = Vec<T>::load(b + u * b_step + v * lanes);
-    if (ahead != 0)
-      for (int v = 0; v < V; ++v) prefetch(b + ahead + u * b_step + v * lanes);
   }
-  for (int i = 0; i < R; ++i)
+  NABLA_UNROLL
+  for (int i = 0; i < R; ++i) {
+    NABLA_UNROLL
     for (int u = 0; u < U; ++u) {
       const Vec<T> x = Vec<T>::all(a[i][k[u]]);
+      NABLA_UNROLL
       for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[u][v], sum[i][v]);
     }
+  }
 }
 
 // V registers of which the last may reach over the edge of C.
@@ -72,17 +76,38 @@ struct Edge {
   }
 };
 
-// The chain for tiles that are not whole, of which there are few, row by row.
-template <class T, int V>
-void finish_rows(const TileTarget<T>& to, int rows) {
+// The chain over H rows of a tile that has been stored. A function of its own: inside a microkernel it would have the
+// sums in memory.
+template <class T, int H, int V>
+NABLA_NOINLINE static void finish_rows(const TileTarget<T>& to, int first) {
   const Edge<T, V> edge{to.cols};
-  for (int i = 0; i < rows; ++i) {
-    Vec<T> x[1][V];
-    for (int v = 0; v < V; ++v) x[0][v] = edge.load(to.c + to.rows[i], v);
-    apply(
-        *to.chain, to.column, x, [&](const T* p, int v) { return edge.load(p, v); },
-        [&](int) { return to.origin + to.rows[i]; });
-    for (int v = 0; v < V; ++v) edge.store(to.c + to.rows[i], v, x[0][v]);
+  const int64_t* rows = to.rows + first;
+  Vec<T> x[H][V];
+  for (int i = 0; i < H; ++i)
+    for (int v = 0; v < V; ++v) x[i][v] = edge.load(to.c + rows[i], v);
+  apply(
+      *to.chain, to.column, x, [&](const T* p, int v) { return edge.load(p, v); },
+      [&](int i) { return to.origin + rows[i]; });
+  for (int i = 0; i < H; ++i)
+    for (int v = 0; v < V; ++v) edge.store(to.c + rows[i], v, x[i][v]);
+}
+
+// V registers of which none does.
+template <class T>
+struct Whole {
+  static constexpr int lanes = Vec<T>::lanes;
+  NABLA_INLINE Vec<T> load(const T* p, int v) const { return Vec<T>::load(p + v * lanes); }
+  NABLA_INLINE void store(T* p, int v, Vec<T> x) const { x.store(p + v * lanes); }
+};
+
+template <class T, int R, int V, class Columns>
+NABLA_INLINE void put(const Vec<T> (&sum)[R][V], const TileTarget<T>& to, Columns columns) {
+  const bool adds = to.add;
+  NABLA_UNROLL
+  for (int i = 0; i < R; ++i) {
+    T* const c = to.c + to.rows[i];
+    NABLA_UNROLL
+    for (int v = 0; v < V; ++v) columns.store(c, v, adds ? sum[i][v] + columns.load(c, v) : sum[i][v]);
   }
 }
 
@@ -92,52 +117,49 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
                           const TileTarget<T>& to) {
   constexpr int lanes = Vec<T>::lanes;
   const T* a[R];
-  for (int i = 0; i < R; ++i) a[i] = from.a + from.rows[i];
-  for (int i = 0; i < R; ++i)
-    for (int v = 0; v < V; ++v) prefetch(to.c + to.rows[i] + v * lanes);
   Vec<T> sum[R][V];
-  for (int i = 0; i < R; ++i)
-    for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>::zero();
+  NABLA_UNROLL
+  for (int i = 0; i < R; ++i) {
+    a[i] = from.a + from.rows[i];
+    NABLA_UNROLL
+    for (int v = 0; v < V; ++v) {
+      prefetch(to.c + to.rows[i] + v * lanes);
+      sum[i][v] = Vec<T>::zero();
+    }
+  }
   constexpr int64_t line = 64 / sizeof(T);
+  constexpr int together = V == 1 ? 4 : 1;  // so that there is more to do with each row's address
   const int64_t* const end = from.summed + depth;
   for (const int64_t* summed = from.summed; summed != end;) {
     const int64_t* stop = end;
     if (from.next != nullptr) {
+      NABLA_UNROLL
       for (int i = 0; i < R; ++i) prefetch(from.a + from.next[i] + *summed);
       if (end - summed > line) stop = summed + line;
     }
-    constexpr int together = V == 1 ? 4 : 1;  // so that there is more to do with each row's address
-    for (; stop - summed >= together; summed += together, b += together * b_step)
-      multiply_add<T, R, V, together>(a, summed, b, b_step, from.ahead, sum);
-    for (; summed != stop; ++summed, b += b_step) multiply_add<T, R, V, 1>(a, summed, b, b_step, from.ahead, sum);
+    if (from.ahead == 0)
+      for (; stop - summed >= together; summed += together, b += together * b_step)
+        multiply_add<together>(a, summed, b, b_step, sum);
+    for (; summed != stop; ++summed, b += b_step) {
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * lanes);
+      multiply_add<1>(a, summed, b, b_step, sum);
+    }
   }
-  const Edge<T, V> edge{to.cols};
-  if (to.add)
-    for (int i = 0; i < R; ++i)
-      for (int v = 0; v < V; ++v) sum[i][v] = sum[i][v] + edge.load(to.c + to.rows[i], v);
-  constexpr bool is_whole = R == TileSize<T>::rows;
-  if constexpr (is_whole)
-    if (to.chain != nullptr)
-      apply(
-          *to.chain, to.column, sum, [&](const T* p, int v) { return edge.load(p, v); },
-          [&](int i) { return to.origin + to.rows[i]; });
-  for (int i = 0; i < R; ++i)
-    for (int v = 0; v < V; ++v) edge.store(to.c + to.rows[i], v, sum[i][v]);
-  if constexpr (!is_whole)
-    if (to.chain != nullptr) finish_rows<T, V>(to, R);
+  if (to.cols == V * lanes)
+    put(sum, to, Whole<T>{});
+  else
+    put(sum, to, Edge<T, V>{to.cols});
+  if (to.chain == nullptr) return;
+  if constexpr (R == TileSize<T>::rows)
+    finish_rows<T, R, V>(to, 0);
+  else
+    for (int i = 0; i < R; ++i) finish_rows<T, 1, V>(to, i);
 }
 
 template <class T>
 using TileKernel = void (*)(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
                             const TileTarget<T>& to);
-
-// Columns that a microkernel of one or two rows takes at once: long pieces of memory.
-template <class T>
-constexpr int kWide = 8 * Vec<T>::lanes;
-template <class T>
-NABLA_INLINE TileKernel<T> wide_kernel_for(int rows) {
-  return rows == 1 ? contract_tile<T, 1, 8> : contract_tile<T, 2, 8>;
-}
 
 // The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
 template <class T, int R = TileSize<T>::rows, int V = TileSize<T>::vectors>
