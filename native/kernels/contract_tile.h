@@ -82,12 +82,17 @@ template <class T, int H, int V>
 NABLA_NOINLINE static void finish_rows(const TileTarget<T>& to, int first) {
   const Edge<T, V> edge{to.cols};
   const int64_t* rows = to.rows + first;
+  const auto load = [&](const T* p, int v) { return edge.load(p, v); };
+  if (to.chain->is_affine()) {
+    const Affine<T, V> affine(to.chain->links[0], to.column, load);
+    for (int i = 0; i < H; ++i)
+      for (int v = 0; v < V; ++v) edge.store(to.c + rows[i], v, affine(load(to.c + rows[i], v), v));
+    return;
+  }
   Vec<T> x[H][V];
   for (int i = 0; i < H; ++i)
-    for (int v = 0; v < V; ++v) x[i][v] = edge.load(to.c + rows[i], v);
-  apply(
-      *to.chain, to.column, x, [&](const T* p, int v) { return edge.load(p, v); },
-      [&](int i) { return to.origin + rows[i]; });
+    for (int v = 0; v < V; ++v) x[i][v] = load(to.c + rows[i], v);
+  apply(*to.chain, to.column, x, load, [&](int i) { return to.origin + rows[i]; });
   for (int i = 0; i < H; ++i)
     for (int v = 0; v < V; ++v) edge.store(to.c + rows[i], v, x[i][v]);
 }

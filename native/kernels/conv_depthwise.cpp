@@ -81,8 +81,7 @@ NABLA_INLINE void each_run(Pass pass, const Conv& g, Visit visit) {
     }
 }
 
-// Where pixels of the result go: the first to element `at` of y, each other `step` elements further, through the chain
-// if it `finishes`.
+// Where pixels of the result go: the first to element `at` of y, each other `step` elements further, through the chain.
 template <class T>
 struct Target {
   T* y;
@@ -92,11 +91,12 @@ struct Target {
 
 // y[p] = Σ_taps x[p·from + cell] · filter for p < n, `pixels` at a time, then half as many, and so on. columns > 0:
 // there are so many taps in a row, one pixel's step apart, so that each element of x is loaded once for all of them.
-template <bool finishes, int columns, int pixels, class T, class Lanes>
+// The chain is applied if it `is_affine`, being one such link.
+template <bool is_affine, int columns, int pixels, class T, class Lanes>
 NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps rows, Taps taps, const Target<T>& to,
                                 int64_t channel, Lanes some) {
-  Vec<T> sum[pixels][1];
-  repeat<pixels>([&](auto k) { sum[k.value][0] = Vec<T>::zero(); });
+  Vec<T> sum[pixels];
+  repeat<pixels>([&](auto k) { sum[k.value] = Vec<T>::zero(); });
   for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, filter += rows.filter_step) {
     const T *cell = x, *f = filter;
     if constexpr (columns > 0) {
@@ -107,40 +107,54 @@ NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps 
         cell += from;
         repeat<columns>([&](auto s) {
           constexpr int k = decltype(q)::value - decltype(s)::value;
-          if constexpr (k >= 0 && k < pixels) sum[k][0] = fma(v, w[s.value], sum[k][0]);
+          if constexpr (k >= 0 && k < pixels) sum[k] = fma(v, w[s.value], sum[k]);
         });
       });
     } else {
       for (int64_t s = 0; s < taps.count; ++s, cell += taps.cell_step, f += taps.filter_step) {
         const Vec<T> w = load(f, some);
-        repeat<pixels>([&](auto k) { sum[k.value][0] = fma(load(cell + k.value * from, some), w, sum[k.value][0]); });
+        repeat<pixels>([&](auto k) { sum[k.value] = fma(load(cell + k.value * from, some), w, sum[k.value]); });
       }
     }
   }
-  if constexpr (finishes)
-    apply(
-        to.chain, channel, sum, [&](const T* p, int) { return load(p, some); },
-        [&](int i) { return to.at + i * to.step + channel; });
+  if constexpr (is_affine) {
+    const Affine<T, 1> affine(to.chain.links[0], channel, [&](const T* p, int) { return load(p, some); });
+    repeat<pixels>([&](auto k) { sum[k.value] = affine(sum[k.value], 0); });
+  }
   repeat<pixels>([&](auto k) {
     prefetch(x + k.value * from);  // the row behind the window's last
-    store(to.y + to.at + k.value * to.step + channel, sum[k.value][0], some);
+    store(to.y + to.at + k.value * to.step + channel, sum[k.value], some);
   });
 }
 
-template <bool finishes, int columns, int pixels, class T>
+// The chain over pixels that have been stored.
+template <int pixels, class T>
+NABLA_NOINLINE void finish_pixels(const Target<T>& to, int64_t channels) {
+  T* const y = to.y + to.at;
+  sweep<T>(channels, [&](int64_t c, auto some) {
+    Vec<T> x[pixels][1];
+    for (int k = 0; k < pixels; ++k) x[k][0] = load(y + k * to.step + c, some);
+    apply(
+        to.chain, c, x, [&](const T* p, int) { return load(p, some); }, [&](int k) { return to.at + k * to.step + c; });
+    for (int k = 0; k < pixels; ++k) store(y + k * to.step + c, x[k][0], some);
+  });
+}
+
+template <bool is_affine, int columns, int pixels, class T>
 void gather_run(const T* x, int64_t from, const T* filter, const Taps& rows, const Taps& taps, int64_t channels,
                 Target<T> to, int64_t n) {
   constexpr int lanes = Vec<T>::lanes;
   for (; n >= pixels; n -= pixels, x += pixels * from, to.at += pixels * to.step) {
     int64_t c = 0;
     for (; c + lanes <= channels; c += lanes)
-      gather_pixels<finishes, columns, pixels>(x + c, from, filter + c, rows, taps, to, c, All{});
+      gather_pixels<is_affine, columns, pixels>(x + c, from, filter + c, rows, taps, to, c, All{});
     if (c < channels)
-      gather_pixels<finishes, columns, pixels>(x + c, from, filter + c, rows, taps, to, c,
-                                               Some{static_cast<int>(channels - c)});
+      gather_pixels<is_affine, columns, pixels>(x + c, from, filter + c, rows, taps, to, c,
+                                                Some{static_cast<int>(channels - c)});
+    if (!is_affine && to.chain.count > 0) finish_pixels<pixels>(to, channels);
   }
   if constexpr (pixels > 1)
-    if (n > 0) gather_run<finishes, columns, pixels / 2>(x, from, filter, rows, taps, channels, to, n);
+    if (n > 0) gather_run<is_affine, columns, pixels / 2>(x, from, filter, rows, taps, channels, to, n);
 }
 
 // Calls run(Index<k>) where the taps are k neighbours, k one of the usual window sizes, else run(Index<0>).
@@ -152,7 +166,7 @@ NABLA_INLINE void by_columns(const Taps& taps, int64_t from, Run run) {
 }
 
 // Forward and input gradient: result[position] = Σ_taps source · filter.
-template <bool finishes, class T>
+template <bool is_affine, class T>
 void gather(Pass pass, const Conv& g, const Call& call, const Chain<T>& chain, int64_t task) {
   const bool forward = pass == Pass::forward;
   const int64_t *size = forward ? g.out : g.in, *other = forward ? g.in : g.out;
@@ -169,8 +183,8 @@ void gather(Pass pass, const Conv& g, const Call& call, const Chain<T>& chain, i
       const Taps taps = columns.times(g.c, g.c);
       const Target<T> to = {result, (row * size[1] + j) * g.c, step * g.c, chain};
       by_columns(taps, from, [&](auto k) {
-        gather_run<finishes, decltype(k)::value, 8>(image + rows.cell + taps.cell, from,
-                                                    filter + rows.filter + taps.filter, rows, taps, g.c, to, count);
+        gather_run<is_affine, decltype(k)::value, 8>(image + rows.cell + taps.cell, from,
+                                                     filter + rows.filter + taps.filter, rows, taps, g.c, to, count);
       });
     });
   }
@@ -340,8 +354,13 @@ void run_typed(Pass pass, const Conv& g, const Call& call, const Work& work) {
   int64_t start = 0, count = 0;
   if (pass != Pass::filter_grad) {
     Chain<T> chain;
-    if (call.tile && chain_of(call, chain)) return gather<true>(pass, g, call, chain, work.task);
-    gather<false>(pass, g, call, chain, work.task);
+    const bool is_chain = chain_of(call, chain);
+    if (!is_chain) chain.count = 0;
+    if (chain.is_affine())
+      gather<true>(pass, g, call, chain, work.task);
+    else
+      gather<false>(pass, g, call, chain, work.task);
+    if (is_chain) return;
     const Rows rows = rows_of(pass, g, Vec<T>::lanes);
     const int64_t row = (pass == Pass::forward ? g.out : g.in)[1] * g.c, first = work.task * rows.per_task;
     start = first * row;

@@ -114,6 +114,14 @@ void split_channels(const T* x, int64_t count, int64_t channels, int64_t plane, 
     int64_t c = 0;
     for (; c + block <= channels; c += block)
       transpose([&](int r) { return x + (i + r) * channels + c; }, to + c * plane + i, plane);
+    const int rest = static_cast<int>(channels - c);
+    if (2 * rest > block && (i + block - 1) * channels + c + block <= count * channels) {
+      T tile[block * block];  // whose last rows are of the next pixels
+      transpose([&](int r) { return x + (i + r) * channels + c; }, tile, block);
+      for (int k = 0; k < rest; ++k)
+        for (int r = 0; r < block; ++r) to[(c + k) * plane + i + r] = tile[k * block + r];
+      continue;
+    }
     for (; c < channels; ++c)
       for (int r = 0; r < block; ++r) to[c * plane + i + r] = x[(i + r) * channels + c];
   }
@@ -187,25 +195,32 @@ template <class T, int R>
 void gather(const Pixels<T>* pixels, const int64_t* offsets, int64_t taps, const T* w) {
   constexpr int lanes = Vec<T>::lanes, V = together<T>(R);
   Vec<T> sum[R][V];
-  for (int r = 0; r < R; ++r)
-    for (int v = 0; v < V; ++v) sum[r][v] = Vec<T>::zero();
+  NABLA_UNROLL
+  for (int r = 0; r < R; ++r) NABLA_UNROLL
+  for (int v = 0; v < V; ++v) sum[r][v] = Vec<T>::zero();
   const T* x[V];
+  NABLA_UNROLL
   for (int v = 0; v < V; ++v) x[v] = pixels[v].x;
   for (int64_t k = 0; k < taps; ++k, w += R) {
     const int64_t at = offsets[k];
     Vec<T> row[V];
+    NABLA_UNROLL
     for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(x[v] + at);
+    NABLA_UNROLL
     for (int r = 0; r < R; ++r) {
       const Vec<T> weight = Vec<T>::all(w[r]);
+      NABLA_UNROLL
       for (int v = 0; v < V; ++v) sum[r][v] = fma(weight, row[v], sum[r][v]);
     }
   }
   alignas(64) T turned[R][lanes];
+  NABLA_UNROLL
   for (int v = 0; v < V; ++v) {
+    NABLA_UNROLL
     for (int r = 0; r < R; ++r) sum[r][v].store(turned[r]);
     T* y = pixels[v].y;
-    for (int i = 0; i < pixels[v].count; ++i, y += R)
-      for (int r = 0; r < R; ++r) y[r] = turned[r][i];
+    for (int i = 0; i < pixels[v].count; ++i, y += R) NABLA_UNROLL
+    for (int r = 0; r < R; ++r) y[r] = turned[r][i];
   }
 }
 
@@ -235,21 +250,30 @@ void correlate(const Few& f, int64_t rows, const T* x, const T* gy, const int64_
   constexpr int lanes = Vec<T>::lanes;
   const int64_t pixels = f.out[0] * f.out[1];
   Vec<T> sum[B][R];
-  for (int t = 0; t < B; ++t)
-    for (int r = 0; r < R; ++r) sum[t][r] = Vec<T>::load(sums + (t * R + r) * lanes);
   const T* from[B];
-  for (int t = 0; t < B; ++t) from[t] = x + offsets[t];
+  NABLA_UNROLL
+  for (int t = 0; t < B; ++t) {
+    from[t] = x + offsets[t];
+    NABLA_UNROLL
+    for (int r = 0; r < R; ++r) sum[t][r] = Vec<T>::load(sums + (t * R + r) * lanes);
+  }
   for (int64_t row = 0; row < rows; ++row)
-    sweep<T>(f.out[1], [&](int64_t i, auto some) {
+    sweep<T>(f.out[1], [&](int64_t i, auto some) NABLA_INLINE_BODY {
       Vec<T> g[R];
+      NABLA_UNROLL
       for (int r = 0; r < R; ++r) g[r] = load(gy + r * pixels + row * f.out[1] + i, some);
+      NABLA_UNROLL
       for (int t = 0; t < B; ++t) {
         const Vec<T> p = load(from[t] + row * f.width + i, some);
+        NABLA_UNROLL
         for (int r = 0; r < R; ++r) sum[t][r] = fma(p, g[r], sum[t][r]);
       }
     });
-  for (int t = 0; t < B; ++t)
+  NABLA_UNROLL
+  for (int t = 0; t < B; ++t) {
+    NABLA_UNROLL
     for (int r = 0; r < R; ++r) sum[t][r].store(sums + (t * R + r) * lanes);
+  }
 }
 
 template <class T, int R>
