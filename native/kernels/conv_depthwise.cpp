@@ -210,9 +210,10 @@ NABLA_INLINE void correlate_taps(const T* x, int64_t from, Taps rows, Taps taps,
 }
 
 // A row of y under a window of neighbouring columns: n whole windows, beside which `left` and `right` ones hang over.
-// `lead` and `slack`: columns of x before the first and behind the last whole window.
+// `lead` and `slack`: columns of x before the first and behind the last whole window; `row`: elements from here to the
+// next row of y.
 struct Strip {
-  int64_t first, n, left, right, lead, slack;
+  int64_t first, n, left, right, lead, slack, row;
 };
 Strip strip_of(const Conv& g) {
   const int64_t columns = g.window[1], stride = g.stride[1], free = g.in[1] + g.pad[1] - columns;
@@ -223,7 +224,8 @@ Strip strip_of(const Conv& g) {
           smaller(first, (columns - 1) / stride),
           smaller(g.out[1] - high, (columns - 1) / stride),
           first * stride - g.pad[1],
-          free - (high - 1) * stride};
+          free - (high - 1) * stride,
+          g.out[1] * g.c};
 }
 
 // The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip; x and gy
@@ -239,6 +241,11 @@ NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t st
     repeat<columns>([&](auto s) { even[s.value] = odd[s.value] = Vec<T>::zero(); });
     int64_t p = 0;
     for (; p + pixels <= strip.n; p += pixels) {
+      if (r + 1 == rows.count)  // what the next row of y reads first
+        repeat<pixels>([&](auto k) {
+          prefetch(g + strip.row + k.value * step);
+          repeat<stride>([&](auto q) { prefetch(cell + rows.cell_step + (k.value * stride + q.value) * step); });
+        });
       Vec<T> incoming[pixels];
       repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
       const T* next = cell;
