@@ -1,4 +1,7 @@
-/** A contender's process: started with one setting, asked one thing at a time, ended. */
+/**
+ * A contender's process: started with one setting, asked one thing at a time, ended. Between questions it is stopped: the
+ * threads of some libraries spin for long after their work, on cores that are others' by then.
+ */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
@@ -8,6 +11,7 @@ import { createInterface } from "node:readline";
  */
 
 export class ContenderProcess {
+  #child;
   #commands;
   #replies;
   #complaints = "";
@@ -20,6 +24,7 @@ export class ContenderProcess {
     stdin.on("error", () => {}); // the process has ended; the missing reply says so
     stderr.on("data", (chunk) => this.#complain(chunk));
     this.pid = child.pid ?? 0; // 0 if it could not be started, of which the first reply tells
+    this.#child = child;
     this.#commands = stdin;
     this.#replies = createInterface({ input: replies })[Symbol.asyncIterator]();
   }
@@ -35,11 +40,13 @@ export class ContenderProcess {
    * @param {object} [details]
    */
   async ask(name, details) {
+    this.#child.kill("SIGCONT");
     this.#commands.write(`${JSON.stringify({ name, ...details })}\n`);
     return this.#reply();
   }
 
   end() {
+    this.#child.kill("SIGCONT");
     this.#commands.end();
   }
 
@@ -50,6 +57,7 @@ export class ContenderProcess {
 
   async #reply() {
     const { value, done } = await this.#replies.next();
+    this.#child.kill("SIGSTOP");
     if (done) throw new Error(`ended early: ${this.#complaints.trim().split("\n").at(-1) || "without a word"}`);
     const reply = JSON.parse(value);
     if (reply.error !== undefined) throw new Error(reply.error);

@@ -1,4 +1,4 @@
-// Epilogues of few steps, applied to results while they are still in registers: bias, scale and shift, a residual,
+// Epilogues of few steps, applied to results that are still in registers or in L1: bias, scale and shift, a residual,
 // activations made of minima and maxima. Whatever is longer runs on the tile machine, over what has been written.
 #pragma once
 #include "../simd/vec.h"
@@ -72,37 +72,38 @@ bool gate_of(const Tile& tile, int step, int& x, typename Chain<T>::Link& link) 
   return false;
 }
 
-// Where in an affine link an operation has its place; 0: nowhere.
-inline int place_of(TileOp op) {
+// The operations of an affine link in their order, and what is none.
+enum class Stage { none, scale, shift, low, high, apart };
+inline Stage stage_of(TileOp op) {
   switch (op) {
     case TileOp::mul:
-      return 1;
+      return Stage::scale;
     case TileOp::add:
     case TileOp::sub:
-      return 2;
+      return Stage::shift;
     case TileOp::maximum:
-      return 3;
+      return Stage::low;
     case TileOp::minimum:
-      return 4;
+      return Stage::high;
     default:
-      return 0;
+      return Stage::none;
   }
 }
 
-// The link x ← x ∘ what a step brings, `place` being its place if it is affine; false if there is none.
+// The link x ← x ∘ what a step brings; false if there is none.
 template <class T>
-bool link_of(const Call& call, TileOp op, const TileStep& step, typename Chain<T>::Link& link, int& place) {
+bool link_of(const Call& call, TileOp op, const TileStep& step, typename Chain<T>::Link& link) {
   using Kind = typename Chain<T>::Kind;
-  place = place_of(op);
-  if (place == 0) return false;
+  const Stage stage = stage_of(op);
+  const bool is_extreme = stage == Stage::low || stage == Stage::high;
   link = Chain<T>::Link::identity(Kind::affine);
   link.op = op;
   typename Chain<T>::Operand operand{op == TileOp::sub ? T(-1) : T(1), nullptr};
   if (step.op == TileOp::constant || step.op == TileOp::uniform) {
     operand.value *= static_cast<T>(step.op == TileOp::constant ? step.value : call.uniforms[step.args[0]]);
-  } else if (step.op == TileOp::load && step.args[0] != 0) {
+  } else if (step.op == TileOp::load && step.args[0] != 0 && !is_extreme) {
     const View& view = call.inputs[1 + step.args[0]];
-    if (view.dtype != call.outputs[0].dtype || place > 2) return false;
+    if (view.dtype != call.outputs[0].dtype) return false;
     operand.columns = reinterpret_cast<const T*>(view.data);
     if (is_contiguous(view)) {
       link.kind = Kind::element;
@@ -115,12 +116,12 @@ bool link_of(const Call& call, TileOp op, const TileStep& step, typename Chain<T
   } else {
     return false;
   }
-  if (place == 1) link.scale = operand;
-  if (place == 2) link.shift = operand;
   // Extremes of one instruction, which hands on a NaN of x but not one of the operand.
-  if (place > 2 && operand.value != operand.value) return false;
-  if (place == 3) link.low = operand.value;
-  if (place == 4) link.high = operand.value;
+  if (is_extreme && operand.value != operand.value) return false;
+  if (stage == Stage::scale) link.scale = operand;
+  if (stage == Stage::shift) link.shift = operand;
+  if (stage == Stage::low) link.low = operand.value;
+  if (stage == Stage::high) link.high = operand.value;
   return true;
 }
 
@@ -136,35 +137,33 @@ bool chain_of(const Call& call, Chain<T>& chain) {
   if (call.output_count != 2 || tile.store_count != 1 || out.data != raw.data || out.dtype != raw.dtype) return false;
   // From the result back to what it is made of.
   typename Chain<T>::Link last_first[kMostLinks];
-  int places[kMostLinks], count = 0;
+  int count = 0;
   for (int x = tile.stores[0]; tile.steps[x].op != TileOp::load || tile.steps[x].args[0] != 0; ++count) {
     if (count == kMostLinks) return false;
-    places[count] = 5;
-    if (gate_of<T>(tile, x, x, last_first[count])) continue;
+    auto& link = last_first[count];
+    if (gate_of<T>(tile, x, x, link)) continue;
     const TileStep& step = tile.steps[x];
-    const auto is_link = [&](int k) {
-      return link_of<T>(call, step.op, tile.steps[step.args[k]], last_first[count], places[count]);
-    };
-    if (place_of(step.op) == 0)
-      return false;
-    else if (is_link(1))
+    if (stage_of(step.op) == Stage::none) return false;
+    if (link_of<T>(call, step.op, tile.steps[step.args[1]], link))
       x = step.args[0];
-    else if (step.op != TileOp::sub && is_link(0))
+    else if (step.op != TileOp::sub && link_of<T>(call, step.op, tile.steps[step.args[0]], link))
       x = step.args[1];
     else
       return false;
   }
-  // One affine link for as many operations as have their places in it one after the other.
-  int place = 5;
-  while (count-- > 0) {
+  // Operations that come in their order are one affine link.
+  for (Stage last = Stage::apart; count-- > 0;) {
     const auto& next = last_first[count];
-    const bool joins = next.kind == Kind::affine && places[count] > place;
-    auto& link = chain.links[joins ? chain.count - 1 : chain.count++];
-    if (!joins) link = next;
-    if (joins && places[count] == 2) link.shift = next.shift;
-    if (joins && places[count] == 3) link.low = next.low;
-    if (joins && places[count] == 4) link.high = next.high;
-    place = next.kind == Kind::affine ? places[count] : 5;
+    const Stage stage = next.kind == Kind::affine ? stage_of(next.op) : Stage::apart;
+    if (stage == Stage::apart || stage <= last) {
+      chain.links[chain.count++] = next;
+    } else {
+      auto& link = chain.links[chain.count - 1];
+      if (stage == Stage::shift) link.shift = next.shift;
+      if (stage == Stage::low) link.low = next.low;
+      if (stage == Stage::high) link.high = next.high;
+    }
+    last = stage;
   }
   return true;
 }

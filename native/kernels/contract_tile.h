@@ -76,6 +76,14 @@ struct Edge {
   }
 };
 
+// V registers of which none does.
+template <class T>
+struct Whole {
+  static constexpr int lanes = Vec<T>::lanes;
+  NABLA_INLINE Vec<T> load(const T* p, int v) const { return Vec<T>::load(p + v * lanes); }
+  NABLA_INLINE void store(T* p, int v, Vec<T> x) const { x.store(p + v * lanes); }
+};
+
 // The chain over H rows of a tile that has been stored. A function of its own: inside a microkernel it would have the
 // sums in memory.
 template <class T, int H, int V>
@@ -97,14 +105,7 @@ NABLA_NOINLINE static void finish_rows(const TileTarget<T>& to, int first) {
     for (int v = 0; v < V; ++v) edge.store(to.c + rows[i], v, x[i][v]);
 }
 
-// V registers of which none does.
-template <class T>
-struct Whole {
-  static constexpr int lanes = Vec<T>::lanes;
-  NABLA_INLINE Vec<T> load(const T* p, int v) const { return Vec<T>::load(p + v * lanes); }
-  NABLA_INLINE void store(T* p, int v, Vec<T> x) const { x.store(p + v * lanes); }
-};
-
+// Stores the sums, or adds them to what is there.
 template <class T, int R, int V, class Columns>
 NABLA_INLINE void put(const Vec<T> (&sum)[R][V], const TileTarget<T>& to, Columns columns) {
   const bool adds = to.add;
