@@ -16,15 +16,17 @@ constexpr int64_t kDepth = 512;      // slice of k
 constexpr int64_t kRows = 120;       // block of A: with kDepth a quarter of L2
 constexpr int64_t kResident = 4096;  // elements of B that stay in L1 without being packed
 constexpr int64_t kCols = 1024;
-constexpr int64_t kSmall = 1 << 17;  // elements of C that stay in L2, almost
-constexpr int64_t kWhole = 1 << 17;  // elements of A that do
-constexpr int64_t kConflict = 4096;  // bytes: addresses so far apart share a set of L1
-constexpr int64_t kAhead = 16;       // rows of B where it lies that are fetched before their turn
-constexpr int64_t kFar = 64;         // elements of A in a run from which the next tile's rows are fetched ahead
-constexpr int64_t kFewRows = 12;     // strips of rows up to which packing B costs more than reading it with gaps
-template <class T>
-constexpr int64_t kFewCols = 4 * TileSize<T>::cols;
-constexpr int64_t kPackStrips = 8;          // strips of B that are packed at once
+constexpr int64_t kSmall = 1 << 17;         // elements of C that stay in L2, almost
+constexpr int64_t kWhole = 1 << 17;         // elements of A that do
+constexpr int64_t kConflict = 4096;         // bytes: addresses so far apart share a set of L1
+constexpr int64_t kAhead = 16;              // rows of B where it lies that are fetched before their turn
+constexpr int64_t kFar = 64;                // elements of A in a run from which the next tile's rows are fetched ahead
+constexpr int64_t kFewRows = 12;            // strips of rows up to which packing B costs more than reading it with gaps
+constexpr int64_t kFewCols = 128;           // columns up to which packing A costs more than its misses
+constexpr int64_t kPackCols = 256;          // columns of B that are packed at once
+constexpr int64_t kNarrow = 64;             // columns of a task, at least, that packs its own
+constexpr int64_t kFewestRows = 56;         // rows of a task, at least, that shares what is packed
+constexpr int64_t kLong = 8192;             // k from which a sum is cut, not its result
 constexpr int64_t kFinishSpan = 8192;       // elements that a finishing task sums
 constexpr int64_t kTasks = 16;              // cut until there are so many ...
 constexpr double kTaskNanoseconds = 40000;  // ... or tasks are this short
@@ -68,6 +70,12 @@ double cost_of(int64_t m, int64_t n, int64_t k) {
   return static_cast<double>(m * n * k) / 40 + static_cast<double>((m + n) * k) / 4 + 500;
 }
 
+// Rows of the tile by which C of n columns is computed, its last columns apart.
+template <class T>
+int64_t tile_rows_for(int64_t n) {
+  return TileSize<T>::rows(static_cast<int>(larger(1, smaller(TileSize<T>::vectors, ceil_div(n, Vec<T>::lanes)))));
+}
+
 // Vector operations for C as it is and for Cᵀ, whose tiles are scattered one element at a time and which must turn A
 // round unless that lies so already. A single column of registers leaves the multipliers waiting for their own results.
 template <class T>
@@ -84,11 +92,11 @@ bool should_swap(const Job& job) {
 // Elements of scratch for strips of A and of B.
 template <class T>
 int64_t a_elements(const Cut& cut) {
-  return cut.n > kFewCols<T> ? cut.rows * cut.depth + kBlock<T> : 0;
+  return cut.cols > kFewCols ? cut.rows * cut.depth + kBlock<T> : 0;
 }
 template <class T>
 int64_t b_elements(const Cut& cut) {
-  return cut.packs_ahead ? 0 : smaller(kPackStrips * TileSize<T>::cols, cut.cols) * cut.depth + kBlock<T>;
+  return cut.packs_ahead ? 0 : cut.pack_cols * cut.depth + kBlock<T>;
 }
 
 // Whether the elements that a microkernel reads one after the other fall on a few sets of the cache: packing them costs
@@ -99,7 +107,7 @@ bool packs_a(const Contraction& x, const Cut& cut) {
     const int64_t conflict = axis.rank > 1 ? kConflict / 4 : kConflict;  // pixels of images are many
     return axis.rank > 0 && axis.stride[axis.rank - 1] * static_cast<int64_t>(sizeof(T)) % conflict == 0;
   };
-  return cut.n > kFewCols<T> && (is_bad(x.a_rows) || is_bad(x.a_sum));
+  return cut.cols > kFewCols && (is_bad(x.a_rows) || is_bad(x.a_sum));
 }
 
 // Whether the epilogue reads matrices of C's size: those come from memory best in whole rows.
@@ -111,7 +119,7 @@ bool reads_matrices(const Call& call) {
 
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
-  constexpr int64_t mr = TileSize<T>::rows, nr = TileSize<T>::cols;
+  constexpr int64_t nr = TileSize<T>::cols;
   Cut cut{};
   cut.swapped = should_swap<T>(job);
   cut.m = cut.swapped ? job.n : job.m;
@@ -119,6 +127,7 @@ Cut cut_of(const Job& job, const Call& call) {
   cut.k = job.k;
   if (job.output_size == 0) return cut;
 
+  const int64_t mr = cut.tile_rows = tile_rows_for<T>(cut.n);
   const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
     return round_up(ceil_div(size, ceil_div(size, most)), unit);
   };
@@ -129,19 +138,19 @@ Cut cut_of(const Job& job, const Call& call) {
   cut.cols = balanced(cut.n, cut.is_thin ? kThinCols : kCols, nr);
   const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
-  const int64_t strips = ceil_div(cut.n, nr);
+  const int64_t narrow = round_up(kNarrow, nr);
   // A long sum over a small result is cut along k alone, so that both operands are read once and C stays in L2.
-  const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kTasks * kDepth;
+  const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kLong;
   // Where A fits L2 a task packs its own columns of B: nobody waits for packing, nothing goes through another cache.
-  const bool takes_all_rows =
-      !is_read_in_place && cut.m * cut.depth <= kWhole && !reads_matrices(call) &&
-      (job.parts * job.batch * strips >= kTasks || cost_of(cut.m, nr, cut.k) <= 2 * kTaskNanoseconds);
+  const bool takes_all_rows = !is_read_in_place && cut.m * cut.depth <= kWhole && !reads_matrices(call) &&
+                              (2 * job.parts * job.batch * ceil_div(cut.n, narrow) >= kTasks ||
+                               cost_of(cut.m, narrow, cut.k) <= 4 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
-  const int64_t fewest_rows = cut.swapped ? cut.rows : 4 * mr;
-  int64_t fewest_cols = 4 * nr;
+  const int64_t fewest_rows = cut.swapped ? cut.rows : round_up(kFewestRows, mr);
+  int64_t fewest_cols = 2 * narrow;
   if (is_long || takes_all_rows) {
     cut.rows = round_up(cut.m, mr);
-    fewest_cols = 2 * nr;
+    fewest_cols = narrow;
   }
   while (!is_long && !cut.is_thin && tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
     if (cut.rows > fewest_rows && !takes_all_rows)
@@ -170,7 +179,7 @@ Cut cut_of(const Job& job, const Call& call) {
   const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
   const int64_t k_blocks = ceil_div(cut.k, cut.depth);
   cut.packs_ahead = cut.k > 0 && !is_read_in_place && tasks() > copies_of_b * cut.col_blocks;
-  cut.pack_cols = smaller(kPackStrips * nr, cut.cols);
+  cut.pack_cols = smaller(round_up(kPackCols, nr), cut.cols);
   cut.pack_tasks = copies_of_b * k_blocks * ceil_div(cut.n, cut.pack_cols);
   cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
   // Rows of A that are thin read B from memory, packed or not; B is no input where the kernel's own tasks write it.
@@ -187,7 +196,7 @@ Cut cut_of(const Job& job, const Call& call) {
   if (cut.splits > 1 || (call.tile && !cut.finishes_inline)) cut.finish_tasks = ceil_div(job.output_size, kFinishSpan);
 
   const int64_t packed = a_elements<T>(cut) + b_elements<T>(cut);
-  const int64_t offsets = 2 * (cut.rows + cut.cols + cut.depth) + kPackStrips * nr + mr;
+  const int64_t offsets = 3 * cut.rows + 2 * (cut.cols + cut.depth);
   cut.scratch = aligned(static_cast<size_t>(packed) * sizeof(T)) + aligned(static_cast<size_t>(offsets) * 8);
   cut.nanoseconds = time_of<T>(smaller(cut.rows, cut.m), smaller(cut.cols, cut.n), smaller(cut.split_depth, cut.k));
   return cut;
@@ -208,7 +217,7 @@ bool packs_apart(const Job& job, const Cut& cut) { return cut.swapped && job.own
 // One task's view of the job: matrices in the order in which they are multiplied.
 template <class T>
 class Task {
-  static constexpr int mr = TileSize<T>::rows, nr = TileSize<T>::cols, lanes = Vec<T>::lanes;
+  static constexpr int nr = TileSize<T>::cols, lanes = Vec<T>::lanes;
 
  public:
   Task(const Job& job, const Cut& cut, const Place& place, const Contraction& part, const Operands& operands,
@@ -223,7 +232,10 @@ class Task {
     a_strips_ = reinterpret_cast<T*>(work.scratch);
     b_strips_ = a_strips_ + a_elements<T>(cut);
     const auto strips = static_cast<size_t>(a_elements<T>(cut) + b_elements<T>(cut)) * sizeof(T);
-    offsets_ = reinterpret_cast<int64_t*>(work.scratch + aligned(strips));
+    a_rows_ = reinterpret_cast<int64_t*>(work.scratch + aligned(strips));
+    c_rows_ = a_rows_ + cut.rows, strip_rows_ = c_rows_ + cut.rows;
+    b_cols_ = strip_rows_ + cut.rows, c_cols_ = b_cols_ + cut.cols;
+    a_sum_ = c_cols_ + cut.cols, b_sum_ = a_sum_ + cut.depth;
     tile_scratch_ = work.scratch + cut.scratch;
     m_ = x_.a_rows.size(), n_ = x_.b_cols.size(), k_ = x_.a_sum.size();
   }
@@ -234,108 +246,42 @@ class Task {
     const int64_t j0 = rest % groups * cut_.pack_cols, copy = rest / groups;
     if (j0 >= n_ || k0 >= k_) return;
     const int64_t depth = smaller(cut_.depth, k_ - k0), count = smaller(cut_.pack_cols, n_ - j0);
-    int64_t *cols = offsets_, *sum = cols + kPackStrips * nr;
-    fill_offsets(x_.b_cols, j0, count, cols);
-    fill_offsets(x_.b_sum, k0, depth, sum);
+    fill_offsets(x_.b_cols, j0, count, b_cols_);
+    fill_offsets(x_.b_sum, k0, depth, b_sum_);
     const T* b = b_ + x_.b_offset + copy_batch(copy) * x_.b_batch;
-    pack_strips(b, cols, count, sum, depth, nr, packed_ + strip_offset(copy, k0, j0, depth));
+    pack_strips(b, b_cols_, count, b_sum_, depth, nr, packed_ + strip_offset(copy, k0, j0, depth));
   }
 
   void multiply() {
     int64_t t = place_.task;
     const int64_t split = t % cut_.splits;
     t /= cut_.splits;
-    const int64_t i0 = t % cut_.row_blocks * cut_.rows;
+    Block block{};
+    block.i0 = t % cut_.row_blocks * cut_.rows;
     t /= cut_.row_blocks;
-    const int64_t j0 = t % cut_.col_blocks * cut_.cols;  // slower, as in packing: a thread reads what it packed
+    block.j0 = t % cut_.col_blocks * cut_.cols;  // slower, as in packing: a thread reads what it packed
     const int64_t batch = t / cut_.col_blocks % job_.batch;
-    if (i0 >= m_ || j0 >= n_) return;
-    const int64_t rows = smaller(cut_.rows, m_ - i0), cols = smaller(cut_.cols, n_ - j0);
-    const T* a = a_ + x_.a_offset + batch * x_.a_batch;
-    const T* b = b_ + x_.b_offset + batch * x_.b_batch;
-    const int64_t copy = (place_.part * (b_is_shared() ? 1 : job_.batch)) + (b_is_shared() ? 0 : batch);
-    T* c = (cut_.splits > 1 ? partials_ + split * job_.output_size : c_) + x_.c_offset + batch * x_.c_batch;
+    if (block.i0 >= m_ || block.j0 >= n_) return;
+    block.rows = smaller(cut_.rows, m_ - block.i0), block.cols = smaller(cut_.cols, n_ - block.j0);
+    block.first = split * cut_.split_depth, block.last = smaller(k_, block.first + cut_.split_depth);
+    block.copy = place_.part * (b_is_shared() ? 1 : job_.batch) + (b_is_shared() ? 0 : batch);
+    block.a = a_ + x_.a_offset + batch * x_.a_batch;
+    block.b = b_ + x_.b_offset + batch * x_.b_batch;
+    block.c = (cut_.splits > 1 ? partials_ + split * job_.output_size : c_) + x_.c_offset + batch * x_.c_batch;
+    fill_offsets(x_.a_rows, block.i0, block.rows, a_rows_);
+    fill_offsets(x_.c_rows, block.i0, block.rows, c_rows_);
+    fill_offsets(x_.b_cols, block.j0, block.cols, b_cols_);
+    fill_offsets(x_.c_cols, block.j0, block.cols, c_cols_);
 
-    int64_t *a_rows = offsets_, *c_rows = a_rows + cut_.rows, *b_cols = c_rows + cut_.rows;
-    int64_t *c_cols = b_cols + cut_.cols, *a_sum = c_cols + cut_.cols, *b_sum = a_sum + cut_.depth;
-    fill_offsets(x_.a_rows, i0, rows, a_rows);
-    fill_offsets(x_.c_rows, i0, rows, c_rows);
-    fill_offsets(x_.b_cols, j0, cols, b_cols);
-    fill_offsets(x_.c_cols, j0, cols, c_cols);
-    int64_t* strip_rows = b_sum + cut_.depth;
-    const bool writes_runs = x_.c_cols.is_run(1);
-    const bool is_thin = cut_.is_thin && x_.b_cols.is_run(1) && writes_runs;
-    const bool packs = !is_thin && packs_a<T>(x_, cut_);
-    if (packs) fill_offsets(axis(mr, 1), 0, mr, strip_rows);
-    const bool reads_b_in_place = !is_packed_ && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 &&
-                                  (cut_.m <= kFewRows * mr || k_ * n_ <= kResident) && k_ > 0;
-    // Where columns are neighbours in memory several strips are packed at once, along with it.
-    const int64_t group = reads_b_in_place || !x_.b_cols.is_run(1) ? nr : kPackStrips * nr;
-    const bool is_far = x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;  // what has long runs is large, mostly
-    Chain<T> links;
-    const bool may_chain = cut_.finishes_inline && !cut_.swapped && writes_runs && !is_thin;
-    const Chain<T>* chain = may_chain && chain_of(call_, links) ? &links : nullptr;
-
-    const int64_t first = split * cut_.split_depth, last = smaller(k_, first + cut_.split_depth);
-    int64_t k0 = first;
-    do {
-      const int64_t depth = smaller(cut_.depth, larger(last - k0, 0));
-      fill_offsets(x_.a_sum, k0, depth, a_sum);
-      if (packs) {
-        for (int64_t i = 0; i < rows; i += mr) {
-          const int height = static_cast<int>(smaller(mr, rows - i));
-          pack_strip(a, a_rows + i, height, a_sum, depth, mr, a_strips_ + i * depth);
-        }
-        fill_offsets(axis(depth, mr), 0, depth, a_sum);
-      }
-      if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum);
-      if (is_thin)
-        (rows == 1 ? contract_thin<1, T> : contract_thin<2, T>)(depth, a, a_rows, a_sum, b + b_cols[0], b_sum, cols,
-                                                                c + c_cols[0], c_rows, k0 > first);
-      for (int64_t j = is_thin ? cols : 0, width; j < cols; j += width) {
-        width = smaller(nr, cols - j);
-        const int64_t whole = round_up(width, lanes);
-        const int64_t at = reads_b_in_place ? 0 : j % group;  // in place, only a rest of columns is packed, alone
-        const T* strip = b_strips_ + at * depth;
-        int64_t step = whole;
-        if (is_packed_) {
-          strip = packed_ + strip_offset(copy, k0, j0 + j, depth);
-        } else if (reads_b_in_place && whole == width) {
-          strip = b + b_cols[j] + b_sum[0];
-          step = x_.b_sum.stride[0];
-        } else if (at == 0) {
-          pack_strips(b, b_cols + j, smaller(group, cols - j), b_sum, depth, nr, b_strips_);
-        }
-        for (int64_t i = 0; i < rows; i += mr) {
-          const int height = static_cast<int>(smaller(mr, rows - i));
-          const TileKernel<T> kernel = tile_kernel_for<T>(height, static_cast<int>(whole / lanes));
-          const int64_t* next = is_far && j == 0 && i + mr + height <= rows ? a_rows + i + mr : nullptr;
-          // Along neighbours the processor looks ahead itself, but not far enough for what comes from memory.
-          const int64_t ahead = step != whole ? kAhead * step : i == 0 ? kFarAhead * step : 0;
-          const TileSource<T> source = packs ? TileSource<T>{a_strips_ + i * depth, strip_rows, a_sum, nullptr, ahead}
-                                             : TileSource<T>{a, a_rows + i, a_sum, next, ahead};
-          const bool add = k0 > first;
-          if (writes_runs)
-            kernel(depth, source, strip, step,
-                   {c + c_cols[j], c_rows + i, static_cast<int>(width), add, k0 + depth >= last ? chain : nullptr,
-                    j0 + j, c + c_cols[j] - c_});
-          else
-            scatter(kernel, depth, source, strip, step, c, c_rows + i, height, c_cols + j, static_cast<int>(width),
-                    add);
-        }
-      }
-      k0 += cut_.depth;
-    } while (k0 < last);
-
-    if (!cut_.finishes_inline || chain != nullptr) return;
-    const int64_t origin = batch * x_.c_batch;
-    if (cut_.swapped) {
-      tile_run(call_, work_.state, origin + c_cols[0], cols * m_, tile_scratch_);
-    } else if (cut_.col_blocks == 1) {
-      tile_run(call_, work_.state, origin + c_rows[0], rows * n_, tile_scratch_);
+    if (cut_.is_thin && x_.b_cols.is_run(1) && writes_runs() && block.first < block.last) {
+      multiply_thin(block);
     } else {
-      tile_run_rows(call_, work_.state, origin + c_rows[0] + j0, cols, rows, n_, tile_scratch_);
+      Chain<T> links;
+      const bool chains = cut_.finishes_inline && !cut_.swapped && writes_runs() && chain_of(call_, links);
+      multiply_block(block, chains ? &links : nullptr);
+      if (chains) return;
     }
+    if (cut_.finishes_inline) finish_block(block, batch * x_.c_batch);
   }
 
   void finish() {
@@ -345,25 +291,122 @@ class Task {
   }
 
  private:
+  // What a task multiplies: a block of C, and the terms [first, last) of its sums.
+  struct Block {
+    int64_t i0, j0, rows, cols, first, last;
+    int64_t copy;  // of packed B
+    const T *a, *b;
+    T* c;
+  };
+
+  void multiply_thin(const Block& block) {
+    for (int64_t k0 = block.first; k0 < block.last; k0 += cut_.depth) {
+      const int64_t depth = smaller(cut_.depth, block.last - k0);
+      fill_offsets(x_.a_sum, k0, depth, a_sum_);
+      fill_offsets(x_.b_sum, k0, depth, b_sum_);
+      (block.rows == 1 ? contract_thin<1, T> : contract_thin<2, T>)(depth, block.a, a_rows_, a_sum_,
+                                                                    block.b + b_cols_[0], b_sum_, block.cols,
+                                                                    block.c + c_cols_[0], c_rows_, k0 > block.first);
+    }
+  }
+
+  // Without terms the sums are 0.
+  void multiply_block(const Block& block, const Chain<T>* chain) {
+    const bool packs = packs_a<T>(x_, cut_);
+    int64_t k0 = block.first;
+    do {
+      const int64_t depth = smaller(cut_.depth, larger(block.last - k0, 0));
+      fill_offsets(x_.a_sum, k0, depth, a_sum_);
+      if (packs) pack_rows(block, depth);
+      if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum_);
+      const Chain<T>* links = k0 + depth >= block.last ? chain : nullptr;
+      for (int64_t j = 0; j < block.cols; j += nr) multiply_strip(block, k0, depth, j, packs, links);
+      k0 += cut_.depth;
+    } while (k0 < block.last);
+  }
+
+  // Packs the rows of A, and has the tables point there.
+  void pack_rows(const Block& block, int64_t depth) {
+    const int64_t mr = cut_.tile_rows;
+    for (int64_t i = 0; i < block.rows; i += mr) {
+      const int height = static_cast<int>(smaller(mr, block.rows - i));
+      pack_strip(block.a, a_rows_ + i, height, a_sum_, depth, static_cast<int>(mr), a_strips_ + i * depth);
+      for (int r = 0; r < height; ++r) strip_rows_[i + r] = i * depth + r;
+    }
+    fill_offsets(axis(depth, mr), 0, depth, a_sum_);
+  }
+
+  // All rows by the columns [j, j + nr) of a block.
+  void multiply_strip(const Block& block, int64_t k0, int64_t depth, int64_t j, bool packs, const Chain<T>* chain) {
+    const int width = static_cast<int>(smaller(nr, block.cols - j)), vectors = (width + lanes - 1) / lanes;
+    const int64_t whole = vectors * lanes, mr = TileSize<T>::rows(vectors);
+    const bool in_place = reads_b_in_place() && whole == width;
+    // Where columns are neighbours in memory several strips are packed at once, along with it.
+    const int64_t group = reads_b_in_place() || !x_.b_cols.is_run(1) ? nr : cut_.pack_cols;
+    const T* strip = b_strips_ + j % group * depth;
+    if (is_packed_)
+      strip = packed_ + strip_offset(block.copy, k0, block.j0 + j, depth);
+    else if (in_place)
+      strip = block.b + b_cols_[j] + b_sum_[0];
+    else if (j % group == 0)
+      pack_strips(block.b, b_cols_ + j, smaller(group, block.cols - j), b_sum_, depth, nr, b_strips_);
+    const int64_t step = in_place ? x_.b_sum.stride[0] : whole;
+    const int64_t* rows = packs ? strip_rows_ : a_rows_;
+    // What has long runs is large, mostly.
+    const bool is_far = !packs && j == 0 && x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;
+    const bool has_later = is_packed_ && j + nr < block.cols;
+    const T *later = has_later ? strip + depth * nr : nullptr, *later_end = strip + 2 * depth * nr;
+    for (int64_t i = 0; i < block.rows; i += mr) {
+      const int height = static_cast<int>(smaller(mr, block.rows - i));
+      const int64_t* next = is_far && i + mr + height <= block.rows ? rows + i + mr : nullptr;
+      // Along neighbours the processor looks ahead itself, but not far enough for what comes from memory.
+      const int64_t ahead = step != whole ? kAhead * step : i == 0 && j == 0 ? kFarAhead * step : 0;
+      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, next, ahead, later};
+      if (later != nullptr && (later += later_elements<T>(depth)) >= later_end) later = nullptr;
+      const TileTarget<T> target{block.c + c_cols_[j],     c_rows_ + i, width, k0 > block.first, chain, block.j0 + j,
+                                 block.c + c_cols_[j] - c_};
+      const TileKernel<T> kernel = tile_kernel_for<T>(height, vectors);
+      writes_runs() ? kernel(depth, source, strip, step, target)
+                    : scatter(kernel, depth, source, strip, step, target, height, c_cols_ + j, block.c);
+    }
+  }
+
+  // The tile's elements one by one, to columns that are no neighbours.
+  static void scatter(TileKernel<T> kernel, int64_t depth, const TileSource<T>& from, const T* b, int64_t step,
+                      const TileTarget<T>& to, int height, const int64_t* cols, T* c) {
+    constexpr int most_rows = TileSize<T>::most_rows;
+    alignas(64) T tile[most_rows * nr];
+    int64_t tile_rows[most_rows];
+    for (int i = 0; i < height; ++i) tile_rows[i] = i * nr;
+    kernel(depth, from, b, step, {tile, tile_rows, to.cols, false});
+    for (int j = 0; j < to.cols; ++j)
+      for (int i = 0; i < height; ++i) {
+        T* at = c + cols[j] + to.rows[i];
+        *at = to.add ? *at + tile[i * nr + j] : tile[i * nr + j];
+      }
+  }
+
+  // The epilogue over a block of the batch that begins at `origin`.
+  void finish_block(const Block& block, int64_t origin) {
+    if (cut_.swapped)
+      tile_run(call_, work_.state, origin + c_cols_[0], block.cols * m_, tile_scratch_);
+    else if (cut_.col_blocks == 1)
+      tile_run(call_, work_.state, origin + c_rows_[0], block.rows * n_, tile_scratch_);
+    else
+      tile_run_rows(call_, work_.state, origin + c_rows_[0] + block.j0, block.cols, block.rows, n_, tile_scratch_);
+  }
+
+  bool writes_runs() const { return x_.c_cols.is_run(1); }
+  bool reads_b_in_place() const {
+    return !is_packed_ && x_.b_cols.is_run(1) && x_.b_sum.rank == 1 && k_ > 0 &&
+           (cut_.m <= kFewRows * cut_.tile_rows || k_ * n_ <= kResident);
+  }
   bool b_is_shared() const { return cut_.swapped ? job_.shared_a : job_.shared_b; }
   // Copies of B are numbered part by part.
   int64_t copy_batch(int64_t copy) const { return b_is_shared() ? 0 : copy % job_.batch; }
   int64_t strip_offset(int64_t copy, int64_t k0, int64_t j, int64_t depth) const {
     const int64_t padded = round_up(cut_.n, nr);
     return copy * cut_.k * padded + k0 * padded + j * depth;
-  }
-
-  static void scatter(TileKernel<T> kernel, int64_t depth, const TileSource<T>& from, const T* b, int64_t step, T* c,
-                      const int64_t* rows, int height, const int64_t* cols, int width, bool add) {
-    alignas(64) T tile[mr * nr];
-    int64_t tile_rows[mr];
-    for (int i = 0; i < height; ++i) tile_rows[i] = i * nr;
-    kernel(depth, from, b, step, {tile, tile_rows, width, false});
-    for (int j = 0; j < width; ++j)
-      for (int i = 0; i < height; ++i) {
-        T* to = c + cols[j] + rows[i];
-        *to = add ? *to + tile[i * nr + j] : tile[i * nr + j];
-      }
   }
 
   const Job& job_;
@@ -375,7 +418,7 @@ class Task {
   const T *a_, *b_;
   T *c_, *packed_, *partials_, *a_strips_, *b_strips_;
   bool is_packed_;
-  int64_t* offsets_;
+  int64_t *a_rows_, *c_rows_, *strip_rows_, *b_cols_, *c_cols_, *a_sum_, *b_sum_;  // offsets
   char* tile_scratch_;
   int64_t m_, n_, k_;
 };

@@ -55,6 +55,7 @@ struct Job {
 struct Cut {
   bool swapped;               // computes Cᵀ = Bᵀ·Aᵀ: the side of C that fills registers better belongs on the lanes
   int64_t m, n, k;            // after swapping, as all that follows
+  int64_t tile_rows;          // of the microkernel
   bool is_thin;               // so few rows that B is read as it lies, row by row
   int64_t rows, cols, depth;  // a task's block of C, and the slice of k that is packed at once
   int64_t row_blocks, col_blocks;

@@ -4,16 +4,24 @@
 
 namespace nabla::NABLA_ISA {
 
-// The tile of each instruction set: as many accumulators as fit beside V registers of B and one of A.
+// The tiles of each instruction set. A wide one has few rows, as each number of A then serves many sums; a narrower one
+// has as many as keep both multipliers busy.
 template <class T>
 struct TileSize {
   static constexpr int lanes = Vec<T>::lanes;
   static constexpr int bytes = lanes * static_cast<int>(sizeof(T));
-  static constexpr int rows = bytes == 64 ? 14 : bytes == 32 ? 6 : bytes == 16 ? 8 : 4;  // MR
-  static constexpr int vectors = bytes >= 32 ? 2 : bytes == 16 ? 3 : 4;
+  static constexpr int vectors = bytes == 64 ? 4 : bytes == 32 ? 2 : bytes == 16 ? 3 : 4;
   static constexpr int cols = vectors * lanes;  // NR
+  // MR of a tile of v registers: v registers of B and one of A have room beside the sums.
+  static constexpr int rows(int v) {
+    if (bytes == 64) return v == 4 ? 6 : v == 3 ? 9 : 14;
+    return bytes == 32 ? 6 : bytes == 16 ? 8 : 4;
+  }
+  static constexpr int most_rows = rows(1);
 };
 
+constexpr int kSteps = 4;          // terms that are added between two looks at the loop's end
+constexpr int kLaterLines = 2;     // of the next strip that are fetched meanwhile
 constexpr int64_t kFarAhead = 96;  // rows of packed B that are fetched before they are first read
 
 // Where a tile of C lies: element (i, j) at c[rows[i] + j], for j < cols.
@@ -27,36 +35,55 @@ struct TileTarget {
   int64_t column = 0, origin = 0;   // of c[0] in the result: its column, its number
 };
 
-// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]. `next`, unless null, are R rows to be fetched for
-// the tile after this one; `ahead`, unless 0, is how far from what is read of B it is fetched.
+// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]; and what is fetched meanwhile, one of three at most:
+// as far `ahead` of what is read of B unless 0, R rows of A for the `next` tile, a piece of B's next strip from `later`
+// on.
 template <class T>
 struct TileSource {
   const T* a;
   const int64_t *rows, *summed, *next;
   int64_t ahead;
+  const T* later;
 };
+
+// Elements that a tile fetches from `later` on.
+template <class T>
+NABLA_INLINE int64_t later_elements(int64_t depth) {
+  return depth / kSteps * kLaterLines * static_cast<int64_t>(64 / sizeof(T));
+}
 
 // sum[i] += a[i][summed[u]]·b[u·b_step] for u < U.
 template <int U, class T, int R, int V>
 NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, const T* b, int64_t b_step,
                                Vec<T> (&sum)[R][V]) {
   constexpr int lanes = Vec<T>::lanes;
-  int64_t k[U];
-  Vec<T> row[U][V];
   NABLA_UNROLL
   for (int u = 0; u < U; ++u) {
-    k[u] = summed[u];
+    const int64_t k = summed[u];
+    Vec<T> row[V];
     NABLA_UNROLL
-    for (int v = 0; v < V; ++v) row[u][v] = Vec<T>::load(b + u * b_step + v * lanes);
+    for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + u * b_step + v * lanes);
+    NABLA_UNROLL
+    for (int i = 0; i < R; ++i) {
+      const Vec<T> x = Vec<T>::all(a[i][k]);
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
+    }
   }
+}
+
+// The same where one register is a row of B: for each row of A there is more to do with its address.
+template <int U, class T, int R>
+NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, const T* b, int64_t b_step,
+                               Vec<T> (&sum)[R][1]) {
+  int64_t k[U];
+  Vec<T> row[U];
+  NABLA_UNROLL
+  for (int u = 0; u < U; ++u) k[u] = summed[u], row[u] = Vec<T>::load(b + u * b_step);
   NABLA_UNROLL
   for (int i = 0; i < R; ++i) {
     NABLA_UNROLL
-    for (int u = 0; u < U; ++u) {
-      const Vec<T> x = Vec<T>::all(a[i][k[u]]);
-      NABLA_UNROLL
-      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[u][v], sum[i][v]);
-    }
+    for (int u = 0; u < U; ++u) sum[i][0] = fma(Vec<T>::all(a[i][k[u]]), row[u], sum[i][0]);
   }
 }
 
@@ -133,31 +160,39 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
       sum[i][v] = Vec<T>::zero();
     }
   }
-  constexpr int64_t line = 64 / sizeof(T);
-  constexpr int together = V == 1 ? 4 : 1;  // so that there is more to do with each row's address
-  const int64_t* const end = from.summed + depth;
-  for (const int64_t* summed = from.summed; summed != end;) {
-    const int64_t* stop = end;
-    if (from.next != nullptr) {
-      NABLA_UNROLL
-      for (int i = 0; i < R; ++i) prefetch(from.a + from.next[i] + *summed);
-      if (end - summed > line) stop = summed + line;
-    }
-    if (from.ahead == 0)
-      for (; stop - summed >= together; summed += together, b += together * b_step)
-        multiply_add<together>(a, summed, b, b_step, sum);
-    for (; summed != stop; ++summed, b += b_step) {
+  const int64_t *summed = from.summed, *const end = summed + depth;
+  if (from.ahead != 0) {
+    for (; summed != end; ++summed, b += b_step) {
       NABLA_UNROLL
       for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * lanes);
       multiply_add<1>(a, summed, b, b_step, sum);
     }
+  } else if (from.next != nullptr) {
+    // A few rows at a time, so that each has its turn once a line.
+    constexpr int few = (R * kSteps * static_cast<int>(sizeof(T)) + 63) / 64, last = R - few;
+    for (int i = 0; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
+      NABLA_UNROLL
+      for (int j = 0; j < few; ++j) prefetch(from.a + from.next[i + j] + *summed);
+      i = i == last ? 0 : i + few < last ? i + few : last;
+      multiply_add<kSteps>(a, summed, b, b_step, sum);
+    }
+  } else if (from.later != nullptr) {
+    for (const T* later = from.later; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
+      NABLA_UNROLL
+      for (int j = 0; j < kLaterLines; ++j, later += 64 / sizeof(T)) prefetch(later);
+      multiply_add<kSteps>(a, summed, b, b_step, sum);
+    }
+  } else {
+    for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step)
+      multiply_add<kSteps>(a, summed, b, b_step, sum);
   }
+  for (; summed != end; ++summed, b += b_step) multiply_add<1>(a, summed, b, b_step, sum);
   if (to.cols == V * lanes)
     put(sum, to, Whole<T>{});
   else
     put(sum, to, Edge<T, V>{to.cols});
   if (to.chain == nullptr) return;
-  if constexpr (R == TileSize<T>::rows)
+  if constexpr (R == TileSize<T>::rows(V))
     finish_rows<T, R, V>(to, 0);
   else
     for (int i = 0; i < R; ++i) finish_rows<T, 1, V>(to, i);
@@ -167,16 +202,21 @@ template <class T>
 using TileKernel = void (*)(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
                             const TileTarget<T>& to);
 
-// The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
-template <class T, int R = TileSize<T>::rows, int V = TileSize<T>::vectors>
-NABLA_INLINE TileKernel<T> tile_kernel_for(int rows, int vectors) {
-  if constexpr (V > 1) {
-    if (vectors < V) return tile_kernel_for<T, R, V - 1>(rows, vectors);
-  }
+template <class T, int R, int V>
+NABLA_INLINE TileKernel<T> tile_kernel_of(int rows) {
   if constexpr (R > 1) {
-    if (rows < R) return tile_kernel_for<T, R - 1, V>(rows, vectors);
+    if (rows < R) return tile_kernel_of<T, R - 1, V>(rows);
   }
   return contract_tile<T, R, V>;
+}
+
+// The microkernel of exactly rows × vectors; both at least 1 and at most the tile's.
+template <class T, int V = TileSize<T>::vectors>
+NABLA_INLINE TileKernel<T> tile_kernel_for(int rows, int vectors) {
+  if constexpr (V > 1) {
+    if (vectors < V) return tile_kernel_for<T, V - 1>(rows, vectors);
+  }
+  return tile_kernel_of<T, TileSize<T>::rows(V), V>(rows);
 }
 
 }  // namespace nabla::NABLA_ISA

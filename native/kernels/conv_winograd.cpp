@@ -21,18 +21,20 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn, kWindow = 3, kCells = kWindow * kWindow;
-constexpr int mr = TileSize<float>::rows, nr = TileSize<float>::cols, lanes = Vec<float>::lanes;
+constexpr int nr = TileSize<float>::cols, mr = TileSize<float>::rows(TileSize<float>::vectors),
+              lanes = Vec<float>::lanes;
 using Register = Vec<float>;
 
 constexpr int64_t kResident = 160 << 10;  // floats of a block's points that stay in L2
 constexpr int64_t kGroup = 64 / nr * nr;  // filters (whole strips), or channels, whose sums are worked on at once
-constexpr int64_t kBlockTiles = 128;      // that pass by a strip of filters, or are summed up, at once
-constexpr int64_t kFewestTiles = 32;      // of a part of such a sum
-constexpr int64_t kTasks = 16;            // cut until there are so many
-constexpr int64_t kAhead = 16;            // channels whose filters are fetched before their turn
-constexpr int64_t kFinishSpan = 8192;     // elements that a finishing task takes
-constexpr double kNanoseconds = 0.15;     // of a multiplication by a register
-constexpr double kTransform = 40;         // of a transform of one register at all points
+constexpr int64_t kFewTiles = 30, kMostTiles = 36;  // whose points are to stay in L2
+constexpr int64_t kBlockTiles = 128;                // that pass by a strip of filters, or are summed up, at once
+constexpr int64_t kFewestTiles = 32;                // of a part of such a sum
+constexpr int64_t kTasks = 16;                      // cut until there are so many
+constexpr int64_t kAhead = 16;                      // channels whose filters are fetched before their turn
+constexpr int64_t kFinishSpan = 8192;               // elements that a finishing task takes
+constexpr double kNanoseconds = 0.15;               // of a multiplication by a register
+constexpr double kTransform = 40;                   // of a transform of one register at all points
 
 // Floats from one point to the next: not a multiple of 4 KiB, so that the 36 fall on different sets of the cache.
 int64_t apart(int64_t floats) { return floats + lanes; }
@@ -191,7 +193,7 @@ Winograd winograd_of(Pass pass, const Conv& g) {
     return w;
   }
   w.tiles_first = w.tiles < w.filters;  // what has fewer points
-  const int64_t resident = smaller(larger(kResident / (kPoints * w.padded()), 2 * mr), 4 * mr);
+  const int64_t resident = smaller(larger(kResident / (kPoints * w.padded()), kFewTiles), kMostTiles);
   w.block = round_up(ceil_div(w.tiles, ceil_div(w.tiles, w.tiles_first ? kBlockTiles : resident)), mr);
   return w;
 }
@@ -362,15 +364,17 @@ void clear(float* y, int64_t count) {
   sweep<float>(count, [&](int64_t i, auto some) { store(y + i, Register::zero(), some); });
 }
 
-// c[row][·] (+)= a·b for all rows, a strip at a time.
+// c[row][·] (+)= a·b for all rows, a strip at a time; the strip that comes `later`, unless null, is fetched meanwhile.
 NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, const Scratch& s, const float* b,
-                                 int64_t width, float* c, bool add) {
-  const int vectors = static_cast<int>(width / lanes);
-  for (int64_t i = 0; i < rows; i += mr) {
-    const int height = static_cast<int>(smaller(mr, rows - i));
-    const int64_t ahead = i == 0 ? kFarAhead * width : 0;
-    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, ahead}, b, width,
+                                 int64_t width, const float* later, float* c, bool add) {
+  const int vectors = static_cast<int>(width / lanes), most = TileSize<float>::rows(vectors);
+  const float* later_end = later + depth * width;
+  for (int64_t i = 0; i < rows; i += most) {
+    const int height = static_cast<int>(smaller(most, rows - i));
+    const int64_t ahead = i == 0 && later == nullptr ? kFarAhead * width : 0;
+    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, ahead, later}, b, width,
                                             {c, s.c_rows + i, static_cast<int>(width), add});
+    if (later != nullptr && (later += later_elements<float>(depth)) >= later_end) later = nullptr;
   }
 }
 
@@ -403,10 +407,10 @@ void multiply_block(const Winograd& w, const float* x, const float* filters, flo
     const int64_t count = smaller(kGroup, w.filters - f0);
     for (int64_t p = 0; p < kPoints; ++p)
       for (int64_t f = 0; f < count; f += nr) {
-        const int64_t strip = (f0 + f) / nr;
-        multiply_strip(block.count, w.channels, s.input + p * plane, s,
-                       filters + w.strip_offset(strip, 0) + p * w.strip_plane(strip, 0), w.strip_width(strip),
-                       s.result + p * result_plane + f, false);
+        const int64_t strip = (f0 + f) / nr, step = w.strip_plane(strip, 0);
+        const float* b = filters + w.strip_offset(strip, 0) + p * step;
+        multiply_strip(block.count, w.channels, s.input + p * plane, s, b, w.strip_width(strip),
+                       p + 1 < kPoints ? b + step : nullptr, s.result + p * result_plane + f, false);
       }
     transform_results(w, block, f0, count, s.result, result_plane, kGroup, chain, y);
   }
@@ -429,7 +433,7 @@ void multiply_filters(const Winograd& w, const float* tiles, const float* filter
     if (kept == nullptr) transform_filters(w, strip, c0, c0 + depth, filter, s.turned, plane, s.input);
     for (int64_t p = 0; p < kPoints; ++p)
       multiply_strip(block.count, depth, tiles + p * tile_plane + block.first * w.padded() + c0, s, points + p * plane,
-                     width, s.result + p * result_plane, c0 > 0);
+                     width, p + 1 < kPoints ? points + (p + 1) * plane : nullptr, s.result + p * result_plane, c0 > 0);
   }
   transform_results(w, block, f0, smaller(nr, w.filters - f0), s.result, result_plane, nr, chain, y);
 }
@@ -461,7 +465,7 @@ void multiply_filter_grad(const Winograd& w, const float* x, const float* gy, fl
     for (int64_t p = 0; p < kPoints; ++p)
       for (int64_t f = 0; f < filters; f += nr)
         multiply_strip(channels, block.count, s.input + p * plane, s, s.result + p * plane + f * w.block,
-                       smaller(nr, round_up(filters - f, lanes)), s.sums + p * apart(kGroup * kGroup) + f,
+                       smaller(nr, round_up(filters - f, lanes)), nullptr, s.sums + p * apart(kGroup * kGroup) + f,
                        index > part * per_part);
   }
   for (int64_t c = 0; c < channels; ++c) {
