@@ -70,10 +70,14 @@ double cost_of(int64_t m, int64_t n, int64_t k) {
   return static_cast<double>(m * n * k) / 40 + static_cast<double>((m + n) * k) / 4 + 500;
 }
 
-// Rows of the tile by which C of n columns is computed, its last columns apart.
+// Registers in a row of the tile by which C is computed, its last columns apart: few rows pass by B once, if they can.
 template <class T>
-int64_t tile_rows_for(int64_t n) {
-  return TileSize<T>::rows(static_cast<int>(larger(1, smaller(TileSize<T>::vectors, ceil_div(n, Vec<T>::lanes)))));
+int tile_vectors(int64_t m, int64_t n) {
+  using Size = TileSize<T>;
+  int v = static_cast<int>(larger(1, smaller(Size::vectors, ceil_div(n, Size::lanes))));
+  for (int narrower = v; narrower > 1; --narrower)
+    if (m <= Size::rows(narrower)) return narrower;
+  return v;
 }
 
 // Vector operations for C as it is and for Cᵀ, whose tiles are scattered one element at a time and which must turn A
@@ -119,7 +123,6 @@ bool reads_matrices(const Call& call) {
 
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
-  constexpr int64_t nr = TileSize<T>::cols;
   Cut cut{};
   cut.swapped = should_swap<T>(job);
   cut.m = cut.swapped ? job.n : job.m;
@@ -127,7 +130,9 @@ Cut cut_of(const Job& job, const Call& call) {
   cut.k = job.k;
   if (job.output_size == 0) return cut;
 
-  const int64_t mr = cut.tile_rows = tile_rows_for<T>(cut.n);
+  const int vectors = tile_vectors<T>(cut.m, cut.n);
+  const int64_t mr = cut.tile_rows = TileSize<T>::rows(vectors);
+  const int64_t nr = cut.tile_cols = vectors * TileSize<T>::lanes;
   const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
     return round_up(ceil_div(size, ceil_div(size, most)), unit);
   };
@@ -217,7 +222,7 @@ bool packs_apart(const Job& job, const Cut& cut) { return cut.swapped && job.own
 // One task's view of the job: matrices in the order in which they are multiplied.
 template <class T>
 class Task {
-  static constexpr int nr = TileSize<T>::cols, lanes = Vec<T>::lanes;
+  static constexpr int lanes = Vec<T>::lanes;
 
  public:
   Task(const Job& job, const Cut& cut, const Place& place, const Contraction& part, const Operands& operands,
@@ -249,7 +254,8 @@ class Task {
     fill_offsets(x_.b_cols, j0, count, b_cols_);
     fill_offsets(x_.b_sum, k0, depth, b_sum_);
     const T* b = b_ + x_.b_offset + copy_batch(copy) * x_.b_batch;
-    pack_strips(b, b_cols_, count, b_sum_, depth, nr, packed_ + strip_offset(copy, k0, j0, depth));
+    pack_strips(b, b_cols_, count, b_sum_, depth, static_cast<int>(cut_.tile_cols),
+                packed_ + strip_offset(copy, k0, j0, depth));
   }
 
   void multiply() {
@@ -320,7 +326,7 @@ class Task {
       if (packs) pack_rows(block, depth);
       if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum_);
       const Chain<T>* links = k0 + depth >= block.last ? chain : nullptr;
-      for (int64_t j = 0; j < block.cols; j += nr) multiply_strip(block, k0, depth, j, packs, links);
+      for (int64_t j = 0; j < block.cols; j += cut_.tile_cols) multiply_strip(block, k0, depth, j, packs, links);
       k0 += cut_.depth;
     } while (k0 < block.last);
   }
@@ -336,8 +342,9 @@ class Task {
     fill_offsets(axis(depth, mr), 0, depth, a_sum_);
   }
 
-  // All rows by the columns [j, j + nr) of a block.
+  // All rows by the columns [j, j + tile_cols) of a block.
   void multiply_strip(const Block& block, int64_t k0, int64_t depth, int64_t j, bool packs, const Chain<T>* chain) {
+    const int64_t nr = cut_.tile_cols;
     const int width = static_cast<int>(smaller(nr, block.cols - j)), vectors = (width + lanes - 1) / lanes;
     const int64_t whole = vectors * lanes, mr = TileSize<T>::rows(vectors);
     const bool in_place = reads_b_in_place() && whole == width;
@@ -349,38 +356,55 @@ class Task {
     else if (in_place)
       strip = block.b + b_cols_[j] + b_sum_[0];
     else if (j % group == 0)
-      pack_strips(block.b, b_cols_ + j, smaller(group, block.cols - j), b_sum_, depth, nr, b_strips_);
-    const int64_t step = in_place ? x_.b_sum.stride[0] : whole;
+      pack_strips(block.b, b_cols_ + j, smaller(group, block.cols - j), b_sum_, depth, static_cast<int>(nr), b_strips_);
+    const int64_t b_step = in_place ? x_.b_sum.stride[0] : whole;
     const int64_t* rows = packs ? strip_rows_ : a_rows_;
+    const Axis& sum = x_.a_sum;
+    const bool is_even = sum.rank == 1 || sum.extent[sum.rank - 1] % kSteps == 0;
+    const int64_t a_step = packs ? cut_.tile_rows : is_even ? sum.stride[sum.rank - 1] : 0;
     // What has long runs is large, mostly.
-    const bool is_far = !packs && j == 0 && x_.a_sum.extent[x_.a_sum.rank - 1] >= kFar;
-    const bool has_later = is_packed_ && j + nr < block.cols;
-    const T *later = has_later ? strip + depth * nr : nullptr, *later_end = strip + 2 * depth * nr;
-    for (int64_t i = 0; i < block.rows; i += mr) {
-      const int height = static_cast<int>(smaller(mr, block.rows - i));
-      const int64_t* next = is_far && i + mr + height <= block.rows ? rows + i + mr : nullptr;
-      // Along neighbours the processor looks ahead itself, but not far enough for what comes from memory.
-      const int64_t ahead = step != whole ? kAhead * step : i == 0 && j == 0 ? kFarAhead * step : 0;
-      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, next, ahead, later};
+    const bool is_far = !packs && j == 0 && sum.extent[sum.rank - 1] >= kFar;
+    const T *later = later_strip(block, k0, depth, j), *later_end = later + depth * nr;
+    const bool is_first = is_packed_ && j == 0 && k0 == block.first;
+    // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
+    int64_t tiles = ceil_div(block.rows, mr);
+    for (int64_t i = 0, height; i < block.rows; i += height, --tiles) {
+      height = ceil_div(block.rows - i, tiles);
+      const int64_t* next = is_far && i + 2 * height <= block.rows ? rows + i + height : nullptr;
+      // The first tile brings B: the processor looks ahead itself, but not far enough for what comes from memory.
+      const int64_t ahead = i > 0 ? 0 : in_place ? kAhead * b_step : is_first ? kFarAhead * b_step : 0;
+      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, next, a_step, ahead, later};
       if (later != nullptr && (later += later_elements<T>(depth)) >= later_end) later = nullptr;
       const TileTarget<T> target{block.c + c_cols_[j],     c_rows_ + i, width, k0 > block.first, chain, block.j0 + j,
                                  block.c + c_cols_[j] - c_};
-      const TileKernel<T> kernel = tile_kernel_for<T>(height, vectors);
-      writes_runs() ? kernel(depth, source, strip, step, target)
-                    : scatter(kernel, depth, source, strip, step, target, height, c_cols_ + j, block.c);
+      const TileKernel<T> kernel = tile_kernel_for<T>(static_cast<int>(height), vectors);
+      if (writes_runs())
+        kernel(depth, source, strip, b_step, target);
+      else
+        scatter(kernel, depth, source, strip, b_step, target, height, c_cols_ + j, block.c);
     }
   }
 
+  // The strip of packed B that is used after this one; null if there is none.
+  const T* later_strip(const Block& block, int64_t k0, int64_t depth, int64_t j) const {
+    if (!is_packed_) return nullptr;
+    const int64_t next = j + cut_.tile_cols;
+    if (next < block.cols) return packed_ + strip_offset(block.copy, k0, block.j0 + next, depth);
+    const int64_t k = k0 + cut_.depth;
+    if (k >= block.last) return nullptr;
+    return packed_ + strip_offset(block.copy, k, block.j0, smaller(cut_.depth, block.last - k));
+  }
+
   // The tile's elements one by one, to columns that are no neighbours.
-  static void scatter(TileKernel<T> kernel, int64_t depth, const TileSource<T>& from, const T* b, int64_t step,
-                      const TileTarget<T>& to, int height, const int64_t* cols, T* c) {
-    constexpr int most_rows = TileSize<T>::most_rows;
+  static void scatter(TileKernel<T> kernel, int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                      const TileTarget<T>& to, int64_t height, const int64_t* cols, T* c) {
+    constexpr int most_rows = TileSize<T>::most_rows, nr = TileSize<T>::cols;
     alignas(64) T tile[most_rows * nr];
     int64_t tile_rows[most_rows];
-    for (int i = 0; i < height; ++i) tile_rows[i] = i * nr;
-    kernel(depth, from, b, step, {tile, tile_rows, to.cols, false});
+    for (int64_t i = 0; i < height; ++i) tile_rows[i] = i * nr;
+    kernel(depth, from, b, b_step, {tile, tile_rows, to.cols, false});
     for (int j = 0; j < to.cols; ++j)
-      for (int i = 0; i < height; ++i) {
+      for (int64_t i = 0; i < height; ++i) {
         T* at = c + cols[j] + to.rows[i];
         *at = to.add ? *at + tile[i * nr + j] : tile[i * nr + j];
       }
@@ -405,7 +429,7 @@ class Task {
   // Copies of B are numbered part by part.
   int64_t copy_batch(int64_t copy) const { return b_is_shared() ? 0 : copy % job_.batch; }
   int64_t strip_offset(int64_t copy, int64_t k0, int64_t j, int64_t depth) const {
-    const int64_t padded = round_up(cut_.n, nr);
+    const int64_t padded = round_up(cut_.n, cut_.tile_cols);
     return copy * cut_.k * padded + k0 * padded + j * depth;
   }
 
@@ -444,7 +468,7 @@ void contract_plan(const Job& job, const Call& call, Plan& plan) {
   plan.kept = cut.kept_bytes;
   plan.keep_tasks = cut.keep_tasks;
   plan.kept_input = cut.swapped ? 0 : 1;
-  plan.kept_layout = cut.depth;
+  plan.kept_layout = cut.depth << 8 | cut.tile_cols;
 }
 
 void contract_prepare(const Call& call, void* state) { tile_prepare(call, 2, 1, state); }

@@ -53,11 +53,11 @@ struct Job {
 
 // How a job is cut, by its shape alone.
 struct Cut {
-  bool swapped;               // computes Cᵀ = Bᵀ·Aᵀ: the side of C that fills registers better belongs on the lanes
-  int64_t m, n, k;            // after swapping, as all that follows
-  int64_t tile_rows;          // of the microkernel
-  bool is_thin;               // so few rows that B is read as it lies, row by row
-  int64_t rows, cols, depth;  // a task's block of C, and the slice of k that is packed at once
+  bool swapped;                  // computes Cᵀ = Bᵀ·Aᵀ: the side of C that fills registers better belongs on the lanes
+  int64_t m, n, k;               // after swapping, as all that follows
+  int64_t tile_rows, tile_cols;  // of the microkernel
+  bool is_thin;                  // so few rows that B is read as it lies, row by row
+  int64_t rows, cols, depth;     // a task's block of C, and the slice of k that is packed at once
   int64_t row_blocks, col_blocks;
   int64_t splits, split_depth;  // of k
   int64_t pack_cols;            // columns of B that a packing task takes

@@ -35,14 +35,15 @@ struct TileTarget {
   int64_t column = 0, origin = 0;   // of c[0] in the result: its column, its number
 };
 
-// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]]; and what is fetched meanwhile, one of three at most:
+// Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]], with `summed` growing by `step` within each kSteps
+// terms unless that is 0; and what is fetched meanwhile, one of three at most:
 // as far `ahead` of what is read of B unless 0, R rows of A for the `next` tile, a piece of B's next strip from `later`
 // on.
 template <class T>
 struct TileSource {
   const T* a;
   const int64_t *rows, *summed, *next;
-  int64_t ahead;
+  int64_t step, ahead;
   const T* later;
 };
 
@@ -52,39 +53,68 @@ NABLA_INLINE int64_t later_elements(int64_t depth) {
   return depth / kSteps * kLaterLines * static_cast<int64_t>(64 / sizeof(T));
 }
 
-// sum[i] += a[i][summed[u]]·b[u·b_step] for u < U.
-template <int U, class T, int R, int V>
+// sum[i] += a[i][summed[u]]·b[u·b_step] for u < U; with a step, summed[u] is summed[0] + u·step and is not looked up.
+template <int U, int step, class T, int R, int V>
 NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, const T* b, int64_t b_step,
                                Vec<T> (&sum)[R][V]) {
   constexpr int lanes = Vec<T>::lanes;
+  // A number of A serves V registers. Where these are but one, there is more to do with the address of a row of A.
+  constexpr int together = V == 1 ? U : 1;
+  const auto at = [&](int u) { return step != 0 ? summed[0] + u * step : summed[u]; };
   NABLA_UNROLL
-  for (int u = 0; u < U; ++u) {
-    const int64_t k = summed[u];
-    Vec<T> row[V];
+  for (int start = 0; start < U; start += together) {
+    int64_t k[together];
+    Vec<T> row[together][V];
     NABLA_UNROLL
-    for (int v = 0; v < V; ++v) row[v] = Vec<T>::load(b + u * b_step + v * lanes);
+    for (int u = 0; u < together; ++u) {
+      k[u] = at(start + u);
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) row[u][v] = Vec<T>::load(b + (start + u) * b_step + v * lanes);
+    }
     NABLA_UNROLL
     for (int i = 0; i < R; ++i) {
-      const Vec<T> x = Vec<T>::all(a[i][k]);
       NABLA_UNROLL
-      for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[v], sum[i][v]);
+      for (int u = 0; u < together; ++u) {
+        const Vec<T> x = Vec<T>::all(a[i][k[u]]);
+        NABLA_UNROLL
+        for (int v = 0; v < V; ++v) sum[i][v] = fma(x, row[u][v], sum[i][v]);
+      }
     }
   }
 }
 
-// The same where one register is a row of B: for each row of A there is more to do with its address.
-template <int U, class T, int R>
-NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, const T* b, int64_t b_step,
-                               Vec<T> (&sum)[R][1]) {
-  int64_t k[U];
-  Vec<T> row[U];
-  NABLA_UNROLL
-  for (int u = 0; u < U; ++u) k[u] = summed[u], row[u] = Vec<T>::load(b + u * b_step);
-  NABLA_UNROLL
-  for (int i = 0; i < R; ++i) {
-    NABLA_UNROLL
-    for (int u = 0; u < U; ++u) sum[i][0] = fma(Vec<T>::all(a[i][k[u]]), row[u], sum[i][0]);
+// All terms of a tile's sums.
+template <int step, class T, int R, int V>
+NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* const (&a)[R], const T* b, int64_t b_step,
+                         Vec<T> (&sum)[R][V]) {
+  const int64_t *summed = from.summed, *const end = summed + depth;
+  constexpr int line = 64 / sizeof(T);
+  if (from.ahead != 0) {
+    for (; summed != end; ++summed, b += b_step) {
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * Vec<T>::lanes);
+      multiply_add<1, step>(a, summed, b, b_step, sum);
+    }
+  } else if (from.next != nullptr) {
+    // A few rows at a time, so that each has its turn once a line.
+    constexpr int few = (R * kSteps + line - 1) / line, last = R - few;
+    for (int i = 0; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
+      NABLA_UNROLL
+      for (int j = 0; j < few; ++j) prefetch(from.a + from.next[i + j] + *summed);
+      i = i == last ? 0 : i + few < last ? i + few : last;
+      multiply_add<kSteps, step>(a, summed, b, b_step, sum);
+    }
+  } else if (from.later != nullptr) {
+    for (const T* later = from.later; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
+      NABLA_UNROLL
+      for (int j = 0; j < kLaterLines; ++j, later += line) prefetch(later);
+      multiply_add<kSteps, step>(a, summed, b, b_step, sum);
+    }
+  } else {
+    for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step)
+      multiply_add<kSteps, step>(a, summed, b, b_step, sum);
   }
+  for (; summed != end; ++summed, b += b_step) multiply_add<1, step>(a, summed, b, b_step, sum);
 }
 
 // V registers of which the last may reach over the edge of C.
@@ -160,33 +190,17 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
       sum[i][v] = Vec<T>::zero();
     }
   }
-  const int64_t *summed = from.summed, *const end = summed + depth;
-  if (from.ahead != 0) {
-    for (; summed != end; ++summed, b += b_step) {
-      NABLA_UNROLL
-      for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * lanes);
-      multiply_add<1>(a, summed, b, b_step, sum);
-    }
-  } else if (from.next != nullptr) {
-    // A few rows at a time, so that each has its turn once a line.
-    constexpr int few = (R * kSteps * static_cast<int>(sizeof(T)) + 63) / 64, last = R - few;
-    for (int i = 0; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
-      NABLA_UNROLL
-      for (int j = 0; j < few; ++j) prefetch(from.a + from.next[i + j] + *summed);
-      i = i == last ? 0 : i + few < last ? i + few : last;
-      multiply_add<kSteps>(a, summed, b, b_step, sum);
-    }
-  } else if (from.later != nullptr) {
-    for (const T* later = from.later; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
-      NABLA_UNROLL
-      for (int j = 0; j < kLaterLines; ++j, later += 64 / sizeof(T)) prefetch(later);
-      multiply_add<kSteps>(a, summed, b, b_step, sum);
-    }
+  constexpr int most = TileSize<T>::rows(V);
+  if constexpr (R == most || (V == TileSize<T>::vectors && 2 * R > most)) {
+    if (from.step == 1)
+      sum_up<1>(depth, from, a, b, b_step, sum);
+    else if (from.step == most)
+      sum_up<most>(depth, from, a, b, b_step, sum);
+    else
+      sum_up<0>(depth, from, a, b, b_step, sum);
   } else {
-    for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step)
-      multiply_add<kSteps>(a, summed, b, b_step, sum);
+    sum_up<0>(depth, from, a, b, b_step, sum);
   }
-  for (; summed != end; ++summed, b += b_step) multiply_add<1>(a, summed, b, b_step, sum);
   if (to.cols == V * lanes)
     put(sum, to, Whole<T>{});
   else

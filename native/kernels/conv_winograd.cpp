@@ -366,13 +366,13 @@ void clear(float* y, int64_t count) {
 
 // c[row][·] (+)= a·b for all rows, a strip at a time; the strip that comes `later`, unless null, is fetched meanwhile.
 NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, const Scratch& s, const float* b,
-                                 int64_t width, const float* later, float* c, bool add) {
+                                 int64_t width, const float* later, float* c, bool add, int64_t step = 1) {
   const int vectors = static_cast<int>(width / lanes), most = TileSize<float>::rows(vectors);
   const float* later_end = later + depth * width;
   for (int64_t i = 0; i < rows; i += most) {
     const int height = static_cast<int>(smaller(most, rows - i));
     const int64_t ahead = i == 0 && later == nullptr ? kFarAhead * width : 0;
-    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, ahead, later}, b, width,
+    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, step, ahead, later}, b, width,
                                             {c, s.c_rows + i, static_cast<int>(width), add});
     if (later != nullptr && (later += later_elements<float>(depth)) >= later_end) later = nullptr;
   }
@@ -466,7 +466,7 @@ void multiply_filter_grad(const Winograd& w, const float* x, const float* gy, fl
       for (int64_t f = 0; f < filters; f += nr)
         multiply_strip(channels, block.count, s.input + p * plane, s, s.result + p * plane + f * w.block,
                        smaller(nr, round_up(filters - f, lanes)), nullptr, s.sums + p * apart(kGroup * kGroup) + f,
-                       index > part * per_part);
+                       index > part * per_part, 0);
   }
   for (int64_t c = 0; c < channels; ++c) {
     float* to = gw + (part * kCells * w.channels + c0 + c) * w.filters + f0;
