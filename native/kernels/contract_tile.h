@@ -45,6 +45,7 @@ struct TileSource {
   const int64_t *rows, *summed, *next;
   int64_t step, ahead;
   const T* later;
+  bool rows_run;  // the elements of a term are neighbours
 };
 
 // Elements that a tile fetches from `later` on.
@@ -94,6 +95,13 @@ NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* cons
       NABLA_UNROLL
       for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * Vec<T>::lanes);
       multiply_add<1, step>(a, summed, b, b_step, sum);
+    }
+  } else if (from.next != nullptr && from.rows_run) {
+    // The rows of a term are neighbours.
+    for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
+      NABLA_UNROLL
+      for (int u = 0; u < kSteps; ++u) prefetch(from.a + from.next[R - 1] + summed[u]);
+      multiply_add<kSteps, step>(a, summed, b, b_step, sum);
     }
   } else if (from.next != nullptr) {
     // A few rows at a time, so that each has its turn once a line.
