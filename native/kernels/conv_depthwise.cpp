@@ -228,76 +228,86 @@ Strip strip_of(const Conv& g) {
           g.out[1] * g.c};
 }
 
-// The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip; x and gy
-// point at the first whole window. Each element of x is loaded once for all columns.
-template <int columns, int stride, class T, class Lanes>
-NABLA_INLINE void correlate_strip(const T* x, Taps rows, const T* gy, int64_t step, Strip strip, T* partial,
-                                  Lanes some) {
-  constexpr int pixels = 4;
+// The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip, and of
+// R rows of taps at once; x and gy point at the first whole window. Each element of x is loaded once for all columns.
+template <int R, int columns, int stride, class T, class Lanes>
+NABLA_INLINE void correlate_strip(const T* x, const Taps& rows, const T* gy, int64_t step, const Strip& strip,
+                                  T* partial, Lanes some) {
+  constexpr int pixels = 4, sets = R == 1 ? 2 : 1;  // so many sums that none waits for itself
   const int64_t lead = stride == 1 ? 0 : strip.lead, slack = stride == 1 ? 0 : strip.slack;
-  for (int64_t r = 0; r < rows.count; ++r, x += rows.cell_step, partial += rows.filter_step) {
-    const T *cell = x, *g = gy;
-    Vec<T> even[columns], odd[columns];
-    repeat<columns>([&](auto s) { even[s.value] = odd[s.value] = Vec<T>::zero(); });
-    int64_t p = 0;
-    for (; p + pixels <= strip.n; p += pixels) {
-      if (r + 1 == rows.count)  // what the next row of y reads first
-        repeat<pixels>([&](auto k) {
-          prefetch(g + strip.row + k.value * step);
-          repeat<stride>([&](auto q) { prefetch(cell + rows.cell_step + (k.value * stride + q.value) * step); });
-        });
-      Vec<T> incoming[pixels];
-      repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
-      const T* next = cell;
+  const T *cell = x, *g = gy;
+  Vec<T> sum[sets][R][columns];
+  repeat<sets>([&](auto set) {
+    repeat<R>([&](auto r) { repeat<columns>([&](auto s) { sum[set.value][r.value][s.value] = Vec<T>::zero(); }); });
+  });
+  int64_t p = 0;
+  for (; p + pixels <= strip.n; p += pixels) {
+    Vec<T> incoming[pixels];
+    repeat<pixels>([&](auto k) { incoming[k.value] = load(g, some), g += step; });
+    repeat<R>([&](auto r) {
+      const T* next = cell + r.value * rows.cell_step;
       repeat<(pixels - 1) * stride + columns>([&](auto q) {
         const Vec<T> v = load(next, some);
         next += step;
-        if constexpr (q.value < pixels * stride) cell += step;
         repeat<columns>([&](auto s) {
           constexpr int at = decltype(q)::value - decltype(s)::value, k = at / stride;
           if constexpr (at >= 0 && at % stride == 0 && k < pixels) {
-            Vec<T>& sum = k % 2 == 0 ? even[s.value] : odd[s.value];
-            sum = fma(v, incoming[k], sum);
+            Vec<T>& to = sum[k % sets][r.value][s.value];
+            to = fma(v, incoming[k], to);
           }
         });
       });
-    }
-    for (; p < strip.n; ++p, cell += stride * step, g += step) {
-      const Vec<T> incoming = load(g, some);
-      repeat<columns>([&](auto s) { even[s.value] = fma(load(cell + s.value * step, some), incoming, even[s.value]); });
-    }
-    // Here cell and g are one window behind the last whole one.
-    repeat<(columns - 1) / stride>([&](auto beyond) {
-      constexpr int over = decltype(beyond)::value + 1;
-      if (over <= strip.left) {
-        const Vec<T> incoming = load(gy - over * step, some);
-        repeat<columns>([&](auto s) {
-          if (s.value < over * stride - lead) return;
-          Vec<T>& sum = even[s.value];
-          sum = fma(load(x + (s.value - over * stride) * step, some), incoming, sum);
-        });
-      }
-      if (over <= strip.right) {
-        const Vec<T> incoming = load(g + (over - 1) * step, some);
-        repeat<columns>([&](auto s) {
-          if (s.value >= columns - over * stride + slack) return;
-          Vec<T>& sum = odd[s.value];
-          sum = fma(load(cell + ((over - 1) * stride + s.value) * step, some), incoming, sum);
-        });
-      }
     });
-    repeat<columns>([&](auto s) {
-      T* to = partial + s.value * step;
-      store(to, load(to, some) + (even[s.value] + odd[s.value]), some);
+    cell += pixels * stride * step;
+  }
+  for (; p < strip.n; ++p, cell += stride * step, g += step) {
+    const Vec<T> incoming = load(g, some);
+    repeat<R>([&](auto r) {
+      repeat<columns>([&](auto s) {
+        Vec<T>& to = sum[0][r.value][s.value];
+        to = fma(load(cell + r.value * rows.cell_step + s.value * step, some), incoming, to);
+      });
     });
   }
+  // Here cell and g are one window behind the last whole one.
+  repeat<(columns - 1) / stride>([&](auto beyond) {
+    constexpr int over = decltype(beyond)::value + 1;
+    const auto hang_over = [&](const T* window, const T* from, int set, auto is_inside) {
+      const Vec<T> incoming = load(from, some);
+      repeat<R>([&](auto r) {
+        repeat<columns>([&](auto s) {
+          if (!is_inside(s.value)) return;
+          Vec<T>& to = sum[set][r.value][s.value];
+          to = fma(load(window + r.value * rows.cell_step + s.value * step, some), incoming, to);
+        });
+      });
+    };
+    if (over <= strip.left)
+      hang_over(x - over * stride * step, gy - over * step, 0, [&](int s) { return s >= over * stride - lead; });
+    if (over <= strip.right)
+      hang_over(cell + (over - 1) * stride * step, g + (over - 1) * step, sets - 1,
+                [&](int s) { return s < columns - over * stride + slack; });
+  });
+  repeat<R>([&](auto r) {
+    repeat<columns>([&](auto s) {
+      T* to = partial + r.value * rows.filter_step + s.value * step;
+      Vec<T> total = sum[0][r.value][s.value];
+      if constexpr (sets == 2) total = total + sum[1][r.value][s.value];
+      store(to, load(to, some) + total, some);
+    });
+  });
 }
 
 template <int columns, int stride, class T>
 void correlate_channels(const T* x, const Taps& rows, const T* gy, int64_t step, int64_t channels, const Strip& strip,
                         T* partial) {
   sweep<T>(channels, [&](int64_t c, auto some) {
-    correlate_strip<columns, stride>(x + c, rows, gy + c, step, strip, partial + c, some);
+    if (columns == 3 && rows.count == columns)
+      return correlate_strip < columns == 3 ? 3 : 1, columns,
+             stride > (x + c, rows, gy + c, step, strip, partial + c, some);
+    for (int64_t r = 0; r < rows.count; ++r)
+      correlate_strip<1, columns, stride>(x + c + r * rows.cell_step, rows, gy + c, step, strip,
+                                          partial + c + r * rows.filter_step, some);
   });
 }
 
