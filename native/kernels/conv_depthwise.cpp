@@ -103,7 +103,7 @@ NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps 
       Vec<T> w[columns];
       repeat<columns>([&](auto s) { w[s.value] = load(f + s.value * taps.filter_step, some); });
       repeat<pixels + columns - 1>([&](auto q) {
-        const Vec<T> v = load(cell, some);
+        const Vec<T> v = held(load(cell, some));
         cell += from;
         repeat<columns>([&](auto s) {
           constexpr int k = decltype(q)::value - decltype(s)::value;
@@ -247,7 +247,7 @@ NABLA_INLINE void correlate_strip(const T* x, const Taps& rows, const T* gy, int
     repeat<R>([&](auto r) {
       const T* next = cell + r.value * rows.cell_step;
       repeat<(pixels - 1) * stride + columns>([&](auto q) {
-        const Vec<T> v = load(next, some);
+        const Vec<T> v = held(load(next, some));
         next += step;
         repeat<columns>([&](auto s) {
           constexpr int at = decltype(q)::value - decltype(s)::value, k = at / stride;

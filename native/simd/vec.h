@@ -133,6 +133,15 @@ NABLA_INLINE Mask<T> is_nan(Vec<T> a) {
   return a != a;
 }
 
+// Has the compiler keep what was loaded in a register, not load it again for each use.
+template <class T>
+NABLA_INLINE Vec<T> held(Vec<T> a) {
+#if defined(__AVX2__) && defined(__GNUC__)
+  asm("" : "+x"(a.v));
+#endif
+  return a;
+}
+
 // Orders what `stream` has written before all that is written later.
 NABLA_INLINE void finish_streams() {
 #if defined(__AVX2__)
