@@ -363,8 +363,8 @@ class Task {
     const bool is_even = sum.rank == 1 || sum.extent[sum.rank - 1] % kSteps == 0;
     const int64_t a_step = packs ? cut_.tile_rows : is_even ? sum.stride[sum.rank - 1] : 0;
     // What has long runs is large, mostly.
-    const bool rows_run = x_.a_rows.rank > 0 && x_.a_rows.stride[x_.a_rows.rank - 1] == 1;
-    const bool is_far = !packs && j == 0 && (rows_run || sum.extent[sum.rank - 1] >= kFar);
+    const bool is_column = x_.a_rows.stride[x_.a_rows.rank - 1] == 1;
+    const bool is_far = !packs && j == 0 && (is_column || sum.extent[sum.rank - 1] >= kFar);
     const T *later = later_strip(block, k0, depth, j), *later_end = later + depth * nr;
     const bool is_first = is_packed_ && j == 0 && k0 == block.first;
     // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
@@ -374,7 +374,7 @@ class Task {
       const int64_t* next = is_far && i + 2 * height <= block.rows ? rows + i + height : nullptr;
       // The first tile brings B: the processor looks ahead itself, but not far enough for what comes from memory.
       const int64_t ahead = i > 0 ? 0 : in_place ? kAhead * b_step : is_first ? kFarAhead * b_step : 0;
-      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, next, a_step, ahead, later, rows_run};
+      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, a_step, ahead, next, is_column, later};
       if (later != nullptr && (later += later_elements<T>(depth)) >= later_end) later = nullptr;
       const TileTarget<T> target{block.c + c_cols_[j],     c_rows_ + i, width, k0 > block.first, chain, block.j0 + j,
                                  block.c + c_cols_[j] - c_};

@@ -36,16 +36,17 @@ struct TileTarget {
 };
 
 // Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]], with `summed` growing by `step` within each kSteps
-// terms unless that is 0; and what is fetched meanwhile, one of three at most:
-// as far `ahead` of what is read of B unless 0, R rows of A for the `next` tile, a piece of B's next strip from `later`
-// on.
+// terms unless that is 0; and what is fetched meanwhile, the first that there is: B, so far `ahead` of what is read of
+// it; the R rows of A for the `next` tile, whose elements of a term are neighbours if `is_column`; a piece of the strip
+// of B that is used later.
 template <class T>
 struct TileSource {
   const T* a;
-  const int64_t *rows, *summed, *next;
+  const int64_t *rows, *summed;
   int64_t step, ahead;
+  const int64_t* next;
+  bool is_column;
   const T* later;
-  bool rows_run;  // the elements of a term are neighbours
 };
 
 // Elements that a tile fetches from `later` on.
@@ -96,8 +97,7 @@ NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* cons
       for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * Vec<T>::lanes);
       multiply_add<1, step>(a, summed, b, b_step, sum);
     }
-  } else if (from.next != nullptr && from.rows_run) {
-    // The rows of a term are neighbours.
+  } else if (from.next != nullptr && from.is_column) {
     for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
       NABLA_UNROLL
       for (int u = 0; u < kSteps; ++u) prefetch(from.a + from.next[R - 1] + summed[u]);

@@ -372,7 +372,7 @@ NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, co
   for (int64_t i = 0; i < rows; i += most) {
     const int height = static_cast<int>(smaller(most, rows - i));
     const int64_t ahead = i == 0 && later == nullptr ? kFarAhead * width : 0;
-    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, nullptr, step, ahead, later, false}, b,
+    tile_kernel_for<float>(height, vectors)(depth, {a, s.a_rows + i, s.summed, step, ahead, nullptr, false, later}, b,
                                             width, {c, s.c_rows + i, static_cast<int>(width), add});
     if (later != nullptr && (later += later_elements<float>(depth)) >= later_end) later = nullptr;
   }
