@@ -85,25 +85,19 @@ NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, co
   }
 }
 
-// All terms of a tile's sums.
-template <int step, class T, int R, int V>
+// All terms of a tile's sums, kSteps at a time; `fetches` what a tile fetches meanwhile, but for B.
+template <int step, bool fetches, class T, int R, int V>
 NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* const (&a)[R], const T* b, int64_t b_step,
                          Vec<T> (&sum)[R][V]) {
   const int64_t *summed = from.summed, *const end = summed + depth;
   constexpr int line = 64 / sizeof(T);
-  if (from.ahead != 0) {
-    for (; summed != end; ++summed, b += b_step) {
-      NABLA_UNROLL
-      for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * Vec<T>::lanes);
-      multiply_add<1, step>(a, summed, b, b_step, sum);
-    }
-  } else if (from.next != nullptr && from.is_column) {
+  if (fetches && from.next != nullptr && from.is_column) {
     for (; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
       NABLA_UNROLL
       for (int u = 0; u < kSteps; ++u) prefetch(from.a + from.next[R - 1] + summed[u]);
       multiply_add<kSteps, step>(a, summed, b, b_step, sum);
     }
-  } else if (from.next != nullptr) {
+  } else if (fetches && from.next != nullptr) {
     // A few rows at a time, so that each has its turn once a line.
     constexpr int few = (R * kSteps + line - 1) / line, last = R - few;
     for (int i = 0; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
@@ -112,7 +106,7 @@ NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* cons
       i = i == last ? 0 : i + few < last ? i + few : last;
       multiply_add<kSteps, step>(a, summed, b, b_step, sum);
     }
-  } else if (from.later != nullptr) {
+  } else if (fetches && from.later != nullptr) {
     for (const T* later = from.later; end - summed >= kSteps; summed += kSteps, b += kSteps * b_step) {
       NABLA_UNROLL
       for (int j = 0; j < kLaterLines; ++j, later += line) prefetch(later);
@@ -199,15 +193,19 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
     }
   }
   constexpr int most = TileSize<T>::rows(V);
-  if constexpr (R == most || (V == TileSize<T>::vectors && 2 * R > most)) {
-    if (from.step == 1)
-      sum_up<1>(depth, from, a, b, b_step, sum);
-    else if (from.step == most)
-      sum_up<most>(depth, from, a, b, b_step, sum);
-    else
-      sum_up<0>(depth, from, a, b, b_step, sum);
+  constexpr bool is_usual = R == most || (V == TileSize<T>::vectors && 2 * R > most);
+  if (from.ahead != 0) {
+    for (int64_t k = 0; k < depth; ++k, b += b_step) {
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * lanes);
+      multiply_add<1, 0>(a, from.summed + k, b, b_step, sum);
+    }
+  } else if (is_usual && from.step == 1) {
+    sum_up<is_usual ? 1 : 0, is_usual>(depth, from, a, b, b_step, sum);
+  } else if (is_usual && from.step == most) {
+    sum_up<is_usual ? most : 0, is_usual>(depth, from, a, b, b_step, sum);
   } else {
-    sum_up<0>(depth, from, a, b, b_step, sum);
+    sum_up<0, is_usual>(depth, from, a, b, b_step, sum);
   }
   if (to.cols == V * lanes)
     put(sum, to, Whole<T>{});
