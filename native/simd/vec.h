@@ -137,7 +137,7 @@ NABLA_INLINE Mask<T> is_nan(Vec<T> a) {
 template <class T>
 NABLA_INLINE Vec<T> held(Vec<T> a) {
 #if defined(__AVX2__) && defined(__GNUC__)
-  asm("" : "+x"(a.v));
+  asm("" : "+v"(a.v));
 #endif
   return a;
 }
