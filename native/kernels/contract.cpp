@@ -1,6 +1,6 @@
 // The contraction engine: GotoBLAS's scheme (Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication",
 // ACM TOMS 34(3), 2008) over virtual matrices. B is packed into strips as wide as a microkernel; a strip stays in L1
-// while a block of A passes by, which is read where it lies.
+// or L2 while a block of A passes by, which is read where it lies.
 #include "contract.h"
 
 #include "contract_pack.h"

@@ -210,10 +210,9 @@ NABLA_INLINE void correlate_taps(const T* x, int64_t from, Taps rows, Taps taps,
 }
 
 // A row of y under a window of neighbouring columns: n whole windows, beside which `left` and `right` ones hang over.
-// `lead` and `slack`: columns of x before the first and behind the last whole window; `row`: elements from here to the
-// next row of y.
+// `lead` and `slack`: columns of x before the first and behind the last whole window.
 struct Strip {
-  int64_t first, n, left, right, lead, slack, row;
+  int64_t first, n, left, right, lead, slack;
 };
 Strip strip_of(const Conv& g) {
   const int64_t columns = g.window[1], stride = g.stride[1], free = g.in[1] + g.pad[1] - columns;
@@ -224,8 +223,7 @@ Strip strip_of(const Conv& g) {
           smaller(first, (columns - 1) / stride),
           smaller(g.out[1] - high, (columns - 1) / stride),
           first * stride - g.pad[1],
-          free - (high - 1) * stride,
-          g.out[1] * g.c};
+          free - (high - 1) * stride};
 }
 
 // The same where the taps of a row are `columns` neighbours, one pixel's `step` apart, for all of a strip, and of
