@@ -26,18 +26,22 @@ export interface CompileOptions {
   readonly plenty?: number;
   /** Elements from which on a value that an activation's gradient needs is computed again rather than kept. Default 65536. */
   readonly large?: number;
+  /** Elements from which on a sum over first axes is taken in the pass that computes them. Default 16384. */
+  readonly summed?: number;
 }
 
 const plentyOfBytes = 256 * 1024 * 1024;
 /** Writing and reading less than that costs no more than computing. */
 const largeSize = 1 << 16;
+/** Fewer stay in a core's first caches, where reading them again costs nothing. */
+const summedSize = 1 << 14;
 
 /** Compiles a graph whose nodes' positions are those of its own walk. */
 export function compileGraph(
   graph: Graph,
-  { fuse = true, share = true, plenty = plentyOfBytes, large = largeSize }: CompileOptions = {},
+  { fuse = true, share = true, plenty = plentyOfBytes, large = largeSize, summed = summedSize }: CompileOptions = {},
 ): Compiled {
-  const assembly = new Assembly(fuse);
+  const assembly = new Assembly(fuse, summed);
   const captured = capture(graph);
   new Emitter(assembly, fuse ? rematerialize(captured, large) : captured).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;

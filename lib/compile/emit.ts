@@ -1,5 +1,5 @@
 /** Turns ordered steps into instructions over buffers; buffers are still separate here, `memory.ts` lets them share. */
-import type { DType } from "../base/dtype.js";
+import type { DType, FloatDType } from "../base/dtype.js";
 import { rowMajor, type Shape, sizeOf } from "../base/shape.js";
 import type { LoopBody } from "../graph/loop.js";
 import type { KernelLowering, TileEmitter } from "../graph/op.js";
@@ -20,7 +20,11 @@ export class Assembly {
   /** Positions of the uniforms in the captured graph, by slot. */
   readonly uniforms: number[] = [];
 
-  constructor(readonly fuse: boolean) {}
+  /** `fuse`: values may share an instruction, and a sum of so many elements (`summed`) that of what it sums. */
+  constructor(
+    readonly fuse: boolean,
+    readonly summed: number,
+  ) {}
 
   buffer(kind: BufferKind, dtype: DType, size: number, place?: Place): number {
     let at = 0;
@@ -53,7 +57,7 @@ export class Emitter {
     private readonly captured: Captured,
     private readonly outer: Scope | null = null,
   ) {
-    this.parts = partition(captured, { copyResults: outer === null, fuse: out.fuse });
+    this.parts = partition(captured, { copyResults: outer === null, fuse: out.fuse, summed: out.summed });
     this.states = new Set(captured.updates.map(({ target }) => target));
   }
 
@@ -127,14 +131,14 @@ export class Emitter {
 
   private emitTile(step: Step): void {
     const [first] = step.tile;
-    const { tile, operands, stores } = this.tileOf(step.tile, first.shape, tileDType(first), null);
+    const { tile, operands, outputs } = this.passOf(step, first.shape, tileDType(first));
     this.out.instructions.push({
       kernel: "tile",
-      outputs: stores.map((value) => this.baseView(value)),
+      outputs,
       inputs: operands,
       attrs: [],
       tile,
-      label: labelOf(step.tile),
+      label: labelOf([...step.tile, ...step.others]),
     });
   }
 
@@ -150,7 +154,7 @@ export class Emitter {
       const hosts = [host, ...step.others];
       const inputs = hosts.map(({ inputs: [input] }) => (step.tile.includes(input.window.base) ? input.window.base : input));
       const [{ shape }] = [...step.tile, ...host.inputs];
-      const { tile, operands } = this.tileOf(step.tile, shape, host.dtype as "f32" | "f64", null, inputs);
+      const { tile, operands } = this.tileOf(step.tile, shape, host.dtype as FloatDType, null, inputs);
       this.out.instructions.push({
         kernel: lowering.kernel,
         outputs: hosts.map((value) => this.baseView(value)),
@@ -168,7 +172,7 @@ export class Emitter {
       this.out.instructions.push({ kernel: lowering.kernel, outputs: [operands.output], inputs: operands.inputs, attrs, label });
       return;
     }
-    const { tile, operands, stores } = this.tileOf(step.tile, host.shape, host.dtype as "f32" | "f64", host);
+    const { tile, operands, stores, outputs } = this.passOf(step, host.shape, host.dtype as FloatDType);
     const raw = this.rawResult(host, stores);
     const own = kernelOperands(raw);
     // The kernel may see its result in another rank ([1, m, n]); the epilogue's operands follow.
@@ -181,15 +185,22 @@ export class Emitter {
             shape: [...own.output.shape.slice(0, lead), ...view.shape],
             strides: [...new Array<number>(lead).fill(0), ...view.strides],
           };
-    const liftStored = (view: View): View => (lead <= 0 ? view : { ...view, shape: own.output.shape, strides: rowMajor(own.output.shape) });
     this.out.instructions.push({
       kernel: lowering.kernel,
-      outputs: [{ ...own.output, strides: rowMajor(own.output.shape) }, ...stores.map((value) => liftStored(this.baseView(value)))],
+      outputs: [{ ...own.output, strides: rowMajor(own.output.shape) }, ...outputs.map(lift)],
       inputs: [...own.inputs, ...operands.map(lift)],
       attrs,
       tile: { ...tile, shape: own.output.shape },
       label,
     });
+  }
+
+  /** The tile of a step, what it stores, and where: sums to a view that repeats along the axes they are over. */
+  private passOf({ tile: values, host, others }: Step, shape: Shape, dtype: FloatDType) {
+    const stores = values.filter((value) => this.parts.isStored(value));
+    const { tile, operands } = this.tileOf(values, shape, dtype, host, [...stores, ...others.map(({ inputs: [x] }) => x)]);
+    const outputs = [...stores.map((value) => this.baseView(value)), ...others.map((sum) => broadcastTo(this.baseView(sum), shape))];
+    return { tile, operands, stores, outputs };
   }
 
   /** Where a kernel with an epilogue puts its own result: where it is wanted, else where the epilogue's result goes, else in scratch. */
@@ -206,10 +217,10 @@ export class Emitter {
   }
 
   /**
-   * The tile program of elementwise `values`. With `host`, operand 0 is the host's result. With `only`, those values are the
-   * stores (a prologue), computed here or loaded; otherwise all values that must exist in memory are stored.
+   * The tile program of elementwise `values`, whose results `stores` are, computed here or loaded. With `host`, operand 0 is the
+   * host's result.
    */
-  private tileOf(values: readonly Value[], shape: Shape, dtype: "f32" | "f64", host: Value | null, only?: readonly Value[]) {
+  private tileOf(values: readonly Value[], shape: Shape, dtype: FloatDType, host: Value | null, stores: readonly Value[]) {
     const steps: TileStep[] = [];
     const operands: View[] = [];
     const registers = new Map<Value, number>();
@@ -247,9 +258,8 @@ export class Emitter {
       if (lowering.kind === "tile") registers.set(value, lowering.emit(emitter, value.inputs.map(load), value));
       else load(value);
     }
-    const stores = only ?? values.filter((value) => this.parts.isStored(value));
     const tile: Tile = { dtype, shape, steps, stores: stores.map(load) };
-    return { tile, operands, stores };
+    return { tile, operands };
   }
 
   private emitAssembly(host: Value): void {

@@ -1,7 +1,7 @@
 /**
  * Cuts captured values into steps, each of which becomes one kernel call: elementwise chains are joined, attached to the
- * kernel before them (epilogue) or to the reduction after them (prologue), and updates are ordered so that variables can be
- * assigned in place.
+ * kernel before them (epilogue) or to the reduction after them (prologue), sums are taken in the pass that computes what they sum,
+ * and updates are ordered so that variables can be assigned in place.
  */
 import { sameShape, sizeOf } from "../base/shape.js";
 import { type Captured, isScalar, isWhole, tileDType, type Value } from "./value.js";
@@ -14,7 +14,7 @@ export interface Step {
   readonly tile: Value[];
   /** The kernel, assembly or loop; null for a plain elementwise step or copy. */
   host: Value | null;
-  /** Reductions that are made in the same pass as the host, which is one as well. */
+  /** Reductions that are made in the same pass: with the host, which is one as well, or over what the tile computes. */
   readonly others: Value[];
   /** How tile and host meet. */
   role: "tile" | "host" | "epilogue" | "prologue" | "copy";
@@ -53,6 +53,11 @@ function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
   return [op.name, dtype, attrs.from, attrs.to, x.shape].join(" ");
 }
 
+/** Whether it sums over its first axes alone, as an output that repeats along them does. */
+function sumsRows({ op, attrs, inputs: [x], shape }: Value): boolean {
+  return op.name === "sum" && attrs.from === 0 && sizeOf(x.shape) > sizeOf(shape);
+}
+
 /** Whether a step's work may fail on bad data. */
 function isFallible({ host }: Step): boolean {
   if (host === null) return false;
@@ -62,9 +67,12 @@ function isFallible({ host }: Step): boolean {
 
 /**
  * `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. `fuse`: values may share
- * a step.
+ * a step. `summed`: elements from which on sums join the step that computes them.
  */
-export function partition(captured: Captured, { copyResults, fuse }: { copyResults: boolean; fuse: boolean }): Partition {
+export function partition(
+  captured: Captured,
+  { copyResults, fuse, summed }: { copyResults: boolean; fuse: boolean; summed: number },
+): Partition {
   const steps = new Set<Step>();
   const stepOf = new Map<Value, Step>();
   const users = new Map<Value, Set<Value>>();
@@ -166,7 +174,7 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     into.tile.push(...from.tile);
     into.tile.sort((a, b) => a.id - b.id);
     for (const value of from.tile) stepOf.set(value, into);
-    for (const host of from.host === null ? [] : [from.host, ...from.others]) stepOf.set(host, into);
+    for (const host of [from.host, ...from.others]) if (host !== null) stepOf.set(host, into);
     for (const step of from.before) {
       step.after.delete(from);
       order(step, into);
@@ -182,12 +190,16 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     steps.delete(from);
   };
 
-  /** What a reduction reads from memory that is as large as its iteration space. */
-  const operandsOf = (step: Step): Set<Value> => {
+  /** What a reduction reads from memory. */
+  const operandsOf = (step: Step): Value[] => {
     const inside = new Set(step.tile);
-    const read = [...step.tile, step.host!, ...step.others].flatMap(({ inputs }) => inputs);
+    const read = [...step.tile, step.host!, ...step.others].flatMap(({ inputs }) => inputs.map(({ window }) => window.base));
+    return read.filter((base) => !inside.has(base));
+  };
+  /** ... that is as large as its iteration space. */
+  const arraysOf = (step: Step): Set<Value> => {
     const size = sizeOf(step.host!.inputs[0].shape);
-    return new Set(read.map(({ window }) => window.base).filter((base) => !inside.has(base) && sizeOf(base.shape) === size));
+    return new Set(operandsOf(step).filter(({ shape }) => sizeOf(shape) === size));
   };
   const joinReductions = (into: Step, from: Step) => {
     absorb(into, from);
@@ -327,19 +339,42 @@ export function partition(captured: Captured, { copyResults, fuse }: { copyResul
     if (step.host !== host) continue;
     const pass = `${passOf(host)} ${(step.tile[0] ?? host.inputs[0]).shape}`;
     const earlier = passes.get(pass) ?? [];
-    const operands = operandsOf(step);
+    const operands = arraysOf(step);
     const partner = earlier.find((one) => {
       const values = [...one.tile, ...step.tile];
       const count = 2 + one.others.length + step.others.length;
       if (count > maxReductions || values.length > maxTileValues || operandCount(values) + 2 * count > maxOperands) return false;
-      if (![...operandsOf(one)].some((base) => operands.has(base)) || !meetInRegisters(values, null)) return false;
+      if (![...arraysOf(one)].some((base) => operands.has(base)) || !meetInRegisters(values, null)) return false;
       return !reaches(one, step) && !reaches(step, one);
     });
     if (partner === undefined) passes.set(pass, [...earlier, step]);
     else joinReductions(partner, step);
   }
 
-  // 6. Results: written directly where the value is made for it alone, copied at the end otherwise.
+  // 6. Sums over the first axes of what an elementwise step or a kernel with an epilogue computes, or of what is made of that.
+  const takesSums = ({ tile, host, role }: Step): boolean => {
+    if (host === null) return role === "tile" && !isScalar(tile[0]);
+    return role === "epilogue" || (role === "host" && host.op.lowering.kind === "kernel" && host.op.lowering.epilogue === true);
+  };
+  for (const host of captured.values) {
+    const step = stepOf.get(host);
+    if (!fuse || step?.host !== host || !isReduction(host) || sizeOf(host.inputs[0].shape) < summed) continue;
+    const sums = [host, ...step.others];
+    if (!sums.every((value) => sumsRows(value) && value.inputs[0].window.base === value.inputs[0] && !inPlace.has(value))) continue;
+    for (const base of arraysOf(step)) {
+      const into = stepOf.get(base);
+      if (into === undefined || !takesSums(into) || into.tile.some((value) => inPlace.has(value))) continue;
+      if (operandsOf(step).some((operand) => into.others.includes(operand))) continue;
+      if (!sameShape(base.shape, host.inputs[0].shape) || tileDType(base) !== host.dtype || !canJoin(into, step, into.host)) continue;
+      if (operandCount([...into.tile, ...step.tile]) + 2 * sums.length > maxOperands) continue;
+      absorb(into, step);
+      into.others.push(...sums);
+      if (into.role === "host") into.role = "epilogue";
+      break;
+    }
+  }
+
+  // 7. Results: written directly where the value is made for it alone, copied at the end otherwise.
   const direct = new Map<Value, number>();
   captured.outputs.forEach((value, index) => {
     if (!copyResults) return;

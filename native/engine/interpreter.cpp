@@ -58,6 +58,7 @@ struct Iterations {
       Report report{};  // stays empty: nothing here may fail
       Work work = {0,
                    0,
+                   &ins.plan,
                    own + band.own,
                    own + band.own + band.workspace,
                    ins.state.data(),
@@ -246,7 +247,7 @@ bool Interpreter::call(Instruction& ins, RunFailure& failure) {
 void Interpreter::run_phase(const Instruction& ins, int phase, int64_t tasks, char* kept, Report& report) {
   if (tasks == 0) return;
   const Plan& plan = ins.plan;
-  const Work work = {phase, 0, workspace_.data(), nullptr, ins.state.data(), &report, kept};
+  const Work work = {phase, 0, &plan, workspace_.data(), nullptr, ins.state.data(), &report, kept};
   Job job{ins.kernel, &ins.call, work, tasks, 1, scratch_.data(), scratch_stride_};
   const double grain = static_cast<double>(std::max<int64_t>(plan.grain, 1));
   const auto count = static_cast<double>(tasks);

@@ -293,7 +293,7 @@ class Task {
   void finish() {
     const int64_t start = place_.task * kFinishSpan, count = smaller(kFinishSpan, job_.output_size - start);
     if (cut_.splits > 1) sum_partials(partials_, cut_.splits, job_.output_size, start, count, c_);
-    if (call_.tile) tile_run(call_, work_.state, start, count, tile_scratch_);
+    if (call_.tile) tile_run(call_, work_, start, count, tile_scratch_);
   }
 
  private:
@@ -414,11 +414,11 @@ class Task {
   // The epilogue over a block of the batch that begins at `origin`.
   void finish_block(const Block& block, int64_t origin) {
     if (cut_.swapped)
-      tile_run(call_, work_.state, origin + c_cols_[0], block.cols * m_, tile_scratch_);
+      tile_run(call_, work_, origin + c_cols_[0], block.cols * m_, tile_scratch_);
     else if (cut_.col_blocks == 1)
-      tile_run(call_, work_.state, origin + c_rows_[0], block.rows * n_, tile_scratch_);
+      tile_run(call_, work_, origin + c_rows_[0], block.rows * n_, tile_scratch_);
     else
-      tile_run_rows(call_, work_.state, origin + c_rows_[0] + block.j0, block.cols, block.rows, n_, tile_scratch_);
+      tile_run_rows(call_, work_, origin + c_rows_[0] + block.j0, block.cols, block.rows, n_, tile_scratch_);
   }
 
   bool writes_runs() const { return x_.c_cols.is_run(1); }

@@ -228,7 +228,7 @@ const char* check(Pass pass, const Call& call) {
   return tile_check(call, 2, 1);
 }
 
-void plan(Pass pass, const Call& call, Plan& plan) {
+void plan_own(Pass pass, const Call& call, Plan& plan) {
   const Conv g = conv_of(pass, call);
   if (g.is_depthwise()) return depthwise_plan(pass, g, call, plan);
   if (few_applies(pass, g, call)) return few_plan(pass, g, call, plan);
@@ -236,7 +236,13 @@ void plan(Pass pass, const Call& call, Plan& plan) {
   contract_plan(problem_of(pass, call).job, call, plan);
 }
 
+void plan(Pass pass, const Call& call, Plan& plan) {
+  plan_own(pass, call, plan);
+  tile_plan_sums(call, 1, plan);
+}
+
 void run(Pass pass, const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   const Conv g = conv_of(pass, call);
   if (g.is_depthwise()) return depthwise_run(pass, g, call, work);
   if (few_applies(pass, g, call)) return few_run(pass, g, call, work);

@@ -392,7 +392,7 @@ void run_typed(Pass pass, const Conv& g, const Call& call, const Work& work) {
     else
       sum_partials(reinterpret_cast<const T*>(work.workspace), parts, size, start, count, gw);
   }
-  if (call.tile) tile_run(call, work.state, start, count, work.scratch);
+  if (call.tile) tile_run(call, work, start, count, work.scratch);
 }
 
 }  // namespace

@@ -360,7 +360,7 @@ void run_typed(Pass pass, const Few& f, const Call& call, const Work& work) {
   } else {
     sum_partials(partials, tasks.main, count, 0, count, result);
   }
-  if (call.tile) tile_run(call, work.state, start, count, work.scratch + own_scratch<T>(pass, f));
+  if (call.tile) tile_run(call, work, start, count, work.scratch + own_scratch<T>(pass, f));
 }
 
 }  // namespace

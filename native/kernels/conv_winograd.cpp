@@ -386,7 +386,7 @@ void finish_block(const Winograd& w, Block block, const Call& call, const Work& 
     const int64_t pixels = smaller(together * kOut, w.out[1] - tile.column), rows = smaller(kOut, w.out[0] - tile.row);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t pixel = (tile.image * w.out[0] + tile.row + r) * w.out[1] + tile.column;
-      tile_run(call, work.state, pixel * w.filters, pixels * w.filters, tile_scratch);
+      tile_run(call, work, pixel * w.filters, pixels * w.filters, tile_scratch);
     }
     t += together;
   }
@@ -587,7 +587,7 @@ void winograd_run(Pass pass, const Conv& g, const Call& call, const Work& work) 
   }
   const int64_t start = work.task * kFinishSpan, count = smaller(kFinishSpan, w.result_size() - start);
   if (w.parts > 1) sum_partials(shared, w.parts, w.result_size(), start, count, result);
-  if (call.tile && chain == nullptr) tile_run(call, work.state, start, count, work.scratch);
+  if (call.tile && chain == nullptr) tile_run(call, work, start, count, work.scratch);
 }
 
 }  // namespace nabla::NABLA_ISA

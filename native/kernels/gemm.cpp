@@ -65,9 +65,13 @@ Contraction contraction_of(const Product& p) {
   return x;
 }
 
-void plan(const Call& call, Plan& plan) { contract_plan(job_of(product_of(call)), call, plan); }
+void plan(const Call& call, Plan& plan) {
+  contract_plan(job_of(product_of(call)), call, plan);
+  tile_plan_sums(call, 1, plan);
+}
 
 void run(const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   const Product product = product_of(call);
   const Job job = job_of(product);
   const Cut cut = contract_cut(job, call);

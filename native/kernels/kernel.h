@@ -9,7 +9,7 @@ namespace nabla {
 
 constexpr int kMaxRank = 8;
 constexpr int kMaxOperands = 64;  // outputs + inputs of one instruction
-constexpr int kMaxPhases = 4;
+constexpr int kMaxPhases = 5;
 
 // Same order as `dtypes` in lib/base/dtype.ts.
 enum class Dtype : uint8_t { f32, f64, i32, u8, boolean };
@@ -98,6 +98,10 @@ struct Plan {
   int kept_input;
   int64_t kept_layout;
   int64_t grain;  // estimated nanoseconds of a typical task: tiny instructions stay on one thread
+  // The phase that adds up what the epilogue of each task of the phase before has summed (0: it sums nothing), and
+  // where in the workspace that lies.
+  int sum_phase;
+  size_t sums;
 };
 
 constexpr int kKeep = -1;  // the phase before the first, run only where its input has stopped changing
@@ -108,6 +112,7 @@ enum class Failure : int { none = 0, index = 1 };
 struct Work {
   int phase;
   int64_t task;
+  const Plan* plan;
   char* workspace;
   char* scratch;
   const void* state;

@@ -337,6 +337,7 @@ void plan_rows(const Call& call, Plan& plan) {
   if (!call.tile) return;
   plan.scratch = tile_scratch(call);
   plan.state = tile_state_size(call);
+  tile_plan_sums(call, 1, plan);
 }
 
 void prepare_rows(const Call& call, void* state) { tile_prepare(call, kInputs, 1, state); }
@@ -358,12 +359,13 @@ void rows(const Call& call, const Work& work) {
       else
         r.forward(row);
     }
-    if (call.tile) tile_run(call, work.state, start * n, (end - start) * n, work.scratch);
+    if (call.tile) tile_run(call, work, start * n, (end - start) * n, work.scratch);
   }
 }
 
 template <bool gradient>
 void run_rows(const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   call.inputs[0].dtype == Dtype::f32 ? rows<float, gradient>(call, work) : rows<double, gradient>(call, work);
 }
 

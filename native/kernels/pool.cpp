@@ -338,10 +338,12 @@ void plan(Pool kind, const Call& call, Plan& plan) {
   const double cells = static_cast<double>(g.window[0]) * static_cast<double>(g.window[1]);
   const double visited = static_cast<double>(g.n * g.oh * g.ow * g.c) * cells;
   plan.grain = static_cast<int64_t>(kNanoseconds * visited / static_cast<double>(larger(1, cut.tasks)));
+  tile_plan_sums(call, 1, plan);
 }
 
 template <Pool kind, class T>
 void run_typed(const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   const Geometry g = geometry_of(kind, call);
   const Cut cut = cut_of(kind, g);
   const auto input = [&](int i) { return reinterpret_cast<const T*>(call.inputs[i].data); };
@@ -373,7 +375,7 @@ void run_typed(const Call& call, const Work& work) {
     start = first * row;
     count = (last - first) * row;
   }
-  if (call.tile) tile_run(call, work.state, start, count, work.scratch);
+  if (call.tile) tile_run(call, work, start, count, work.scratch);
 }
 
 template <Pool kind>

@@ -91,6 +91,7 @@ void plan(const Call& call, Plan& plan) {
   if (!call.tile) return;
   plan.scratch = tile_scratch(call);
   plan.state = tile_state_size(call);
+  tile_plan_sums(call, 1, plan);
 }
 
 const char* check_softmax(const Call& call) {
@@ -178,11 +179,12 @@ void gradient_rows(const Call& call, const Work& work) {
       softmax_row(x + r * n, y + r * n, n);
       if (labels[r] >= 0 && labels[r] < n) y[r * n + labels[r]] -= 1;
     }
-    if (call.tile) tile_run(call, work.state, start * n, (end - start) * n, work.scratch);
+    if (call.tile) tile_run(call, work, start * n, (end - start) * n, work.scratch);
   }
 }
 
 void run_gradient(const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   if (call.inputs[0].dtype == Dtype::f32)
     gradient_rows<float>(call, work);
   else

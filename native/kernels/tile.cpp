@@ -16,11 +16,21 @@ namespace {
 
 constexpr int64_t kFetched = 1 << 18;   // elements from which on `tile_eval` fetches operands ahead
 constexpr int64_t kResident = 1 << 13;  // elements that several tiles pass over one after the other
+constexpr int64_t kFlush = 32;          // tiles that are summed in their own type before it is in doubles
 
 // Consecutive positions, as `index` gives them.
 template <class T>
 void fill_index(T* y, int64_t start, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + i);
+}
+
+// y[i] += x[i]
+template <class T>
+void add_wide(const T* x, int64_t n, double* y) {
+  constexpr int lanes = Vec<double>::lanes;
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) (Vec<double>::load(y + i) + Vec<double>::from(x + i)).store(y + i);
+  for (; i < n; ++i) y[i] += static_cast<double>(x[i]);
 }
 
 struct Position {
@@ -107,15 +117,16 @@ struct Move {
 template <class T>
 class Machine {
  public:
-  Machine(const Call& call, const State& state, char* scratch, bool writes)
-      : call_(call), state_(state), slots_(reinterpret_cast<T*>(scratch)), writes_(writes) {
+  // `sums`: the task's own, if it writes.
+  Machine(const Call& call, const State& state, char* scratch, bool writes, char* sums = nullptr)
+      : call_(call), state_(state), slots_(reinterpret_cast<T*>(scratch)), sums_(sums), writes_(writes) {
     blocks_ = slots_ + (state.slot_count + 1) * kTileLength;
     code_ = reinterpret_cast<TileInstruction<T>*>(blocks_ + state.step_count * kBlock<T>);
     registers_ = reinterpret_cast<Register<T>*>(code_ + instructions_of(state.step_count));
     moves_ = reinterpret_cast<Move<T>*>(registers_ + state.step_count);
   }
-  // Loads are fetched; other steps load, compute and put; at last all is finished.
-  static constexpr int64_t instructions_of(int64_t steps) { return 3 * steps + 1; }
+  // Loads are fetched; other steps load, compute, put and add; at last all is finished.
+  static constexpr int64_t instructions_of(int64_t steps) { return 4 * steps + 1; }
   static constexpr int64_t bytes_of(int64_t slots, int64_t steps) {
     return (slots + 1) * kTileLength * static_cast<int64_t>(sizeof(T)) +
            steps * (kBlock<T> * static_cast<int64_t>(sizeof(T)) + static_cast<int64_t>(sizeof(Register<T>))) +
@@ -162,7 +173,7 @@ class Machine {
 
   // Whether nothing goes through slots, so that a tile may have any length.
   bool needs_no_slots() const {
-    if (!state_.needs_no_slots) return false;
+    if (!state_.needs_no_slots || state_.sums > 0) return false;
     for (int j = 0; j < state_.store_count; ++j)
       if (!early_[j] && !defines_itself(state_.steps[state_.stores[j]].op)) return false;
     return true;
@@ -175,7 +186,7 @@ class Machine {
       if (!early_[j]) return false;
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
-      if (s.op == TileOp::index) return false;
+      if (s.op == TileOp::index || (s.sum != kNone && stride % s.period != 0)) return false;
       if (s.op != TileOp::load || s.access == Access::scalar) continue;
       if (s.access == Access::periodic) {
         const int64_t period = period_of(s.dims);
@@ -214,13 +225,14 @@ class Machine {
     if (!writes_) return;
     for (int j = 0; j < state_.store_count; ++j)
       if (!early_[j]) write(j, start, n);
+    if (state_.sums > 0) note_summed(n * rows);
   }
 
   // Elements [start, start + count), in tiles; those that differ by addresses only share their code.
   void run(int64_t start, int64_t count) {
     const int64_t end = start + count;
     if (needs_no_slots()) return tile(start, count);
-    const int64_t turn = state_.turn, most = turn <= state_.length ? count : kResident;
+    const int64_t turn = state_.turn, most = turn <= state_.length && state_.sums == 0 ? count : kResident;
     while (start < end) {
       const int64_t turns = turn == 0 ? 0 : smaller(end - start, most) / turn;
       if (turns > 1 && may_repeat_turn(start)) {
@@ -292,6 +304,15 @@ class Machine {
     if (in_place && (state_.is_large || (!writes_ && state_.size >= kFetched)))
       for (int i = 0; i < state_.step_count; ++i)
         if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i]);
+    const auto sum_up = [&](const Step& s) {
+      if (s.sum != kNone && in_place) emit(add_to<T>, {{sums_at(s, start), -1}, 0, nullptr, 0});
+    };
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (!defines_itself(s.op) || s.sum == kNone) continue;
+      emit(tile_functions<T>[static_cast<int>(TileOp::load)][0], registers_[i]);
+      sum_up(s);
+    }
     int held = kNone;  // the step whose result is in registers
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
@@ -313,14 +334,15 @@ class Machine {
         to = {own_store(s.direct) + start, -1};
       else if (s.stored && !is_early(s))
         to = {slot(s), -1};
-      else if (s.stored || s.kept)
-        to = {block(i), 0};
       else
-        continue;
-      registers_[i].value = to;
-      registers_[i].advance = stride_;
-      const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
-      emit(past_caches ? put<T, true> : put<T, false>, registers_[i]);
+        to = {block(i), 0};
+      if (s.stored || s.kept || (s.sum != kNone && !in_place)) {
+        registers_[i].value = to;
+        registers_[i].advance = stride_;
+        const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
+        emit(past_caches ? put<T, true> : put<T, false>, registers_[i]);
+      }
+      sum_up(s);
     }
     at->run = finish<T>;
   }
@@ -341,12 +363,37 @@ class Machine {
         if (const Register<T>& r = registers_[i]; r.operand != nullptr)
           std::memcpy(block(i), r.operand + from + row * r.advance, bytes);
       run_block(from);
-      for (int i = 0; i < state_.step_count; ++i)
-        if (is_early(state_.steps[i])) std::memcpy(early(i) + from + row * stride_, block(i), bytes);
+      for (int i = 0; i < state_.step_count; ++i) {
+        const Step& s = state_.steps[i];
+        if (is_early(s)) std::memcpy(early(i) + from + row * stride_, block(i), bytes);
+        if (s.sum == kNone) continue;
+        const TileArgument<T>& r = registers_[i].value;
+        T* const sums = sums_at(s, start) + from;
+        for (int64_t k = 0; k < count; ++k) sums[k] += r.data[(from & r.mask) + k];
+      }
     }
     for (int i = 0; i < state_.step_count; ++i) {
       if (registers_[i].operand != nullptr) registers_[i].value = {registers_[i].operand, -1};
       if (is_early(state_.steps[i])) registers_[i].value = {early(i), -1};
+    }
+  }
+
+  // Running sums of a step, from the column of element `start` on.
+  T* sums_at(const Step& s, int64_t start) const { return reinterpret_cast<T*>(sums_ + s.sum) + start % s.period; }
+
+  // Some elements more have been summed: if they are many, what is running goes into the totals.
+  void note_summed(int64_t count) {
+    int64_t& running = *reinterpret_cast<int64_t*>(sums_);
+    if ((running += count) < kFlush * kTileLength) return;
+    running = 0;
+    for (int i = 0; i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (s.sum == kNone) continue;
+      T* const sums = sums_at(s, 0);
+      double* const totals = reinterpret_cast<double*>(sums_ + s.total);
+      const int64_t length = running_length(s.period);
+      for (int64_t at = 0; at < length; at += s.period) add_wide(sums + at, smaller(s.period, length - at), totals);
+      std::memset(sums, 0, static_cast<size_t>(length) * sizeof(T));
     }
   }
 
@@ -413,6 +460,7 @@ class Machine {
   const Call& call_;
   const State& state_;
   T *slots_, *blocks_;
+  char* sums_;
   TileInstruction<T>* code_;
   Register<T>* registers_;
   Move<T>* moves_;
@@ -422,18 +470,45 @@ class Machine {
   bool early_[kMaxOperands];  // stores that their steps write themselves
 };
 
+char* own_sums(const State& state, const Work& work) {
+  return work.workspace + work.plan->sums + work.task * state.sums;
+}
+
+// Adds up the sums of all tasks, for some of the columns of one output.
 template <class T>
-void run_all(const Call& call, const State& state, int64_t start, int64_t count, char* scratch) {
-  Machine<T> machine(call, state, scratch, true);
+void add_up(const Call& call, const State& state, const Work& work) {
+  int64_t block = work.task;
+  each_sum(call, state.own_outputs, [&](int j, int64_t period, int64_t totals, int64_t sums) {
+    const int64_t first = block * kTileLength, columns = smaller(kTileLength, period - first);
+    block -= ceil_div(period, kTileLength);
+    if (first < 0 || columns <= 0) return;
+    const int64_t tasks = work.plan->tasks[work.plan->sum_phase - 1], length = running_length(period);
+    double total[kTileLength] = {};
+    for (int64_t task = 0; task < tasks; ++task) {
+      const char* own = work.workspace + work.plan->sums + task * state.sums;
+      add_wide(reinterpret_cast<const double*>(own + totals) + first, columns, total);
+      for (int64_t at = first; at < length; at += period)
+        add_wide(reinterpret_cast<const T*>(own + sums) + at, smaller(columns, length - at), total);
+    }
+    T* y = reinterpret_cast<T*>(call.outputs[j].data) + first;
+    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(total[i]);
+  });
+}
+
+template <class T>
+void run_all(const Call& call, const Work& work, int64_t start, int64_t count, char* scratch) {
+  const State& state = *static_cast<const State*>(work.state);
+  Machine<T> machine(call, state, scratch, true, own_sums(state, work));
   machine.begin();
   machine.run(start, count);
   if (state.is_large) finish_streams();
 }
 
 template <class T>
-void run_rows(const Call& call, const State& state, int64_t start, int64_t count, int64_t rows, int64_t stride,
+void run_rows(const Call& call, const Work& work, int64_t start, int64_t count, int64_t rows, int64_t stride,
               char* scratch) {
-  Machine<T> machine(call, state, scratch, true);
+  const State& state = *static_cast<const State*>(work.state);
+  Machine<T> machine(call, state, scratch, true, own_sums(state, work));
   machine.begin();
   for (int64_t from = 0; from < count; from += kTileLength) {
     const int64_t n = smaller(kTileLength, count - from), first = start + from;
@@ -464,21 +539,42 @@ size_t tile_scratch(const Call& call) {
                                                       : Machine<double>::bytes_of(slots, tile.step_count));
 }
 
-void tile_run(const Call& call, const void* memory, int64_t start, int64_t count, char* scratch) {
-  const State& state = *static_cast<const State*>(memory);
-  if (call.tile->dtype == Dtype::f32)
-    run_all<float>(call, state, start, count, scratch);
-  else
-    run_all<double>(call, state, start, count, scratch);
+void tile_plan_sums(const Call& call, int own_outputs, Plan& plan) {
+  if (call.tile == nullptr) return;
+  int64_t blocks = 0;
+  const int64_t bytes = each_sum(
+      call, own_outputs, [&](int, int64_t period, int64_t, int64_t) { blocks += ceil_div(period, kTileLength); });
+  if (blocks == 0) return;
+  plan.sums = (plan.workspace + 63) / 64 * 64;
+  plan.workspace = plan.sums + static_cast<size_t>(plan.tasks[plan.phases - 1] * bytes);
+  plan.sum_phase = plan.phases++;
+  plan.tasks[plan.sum_phase] = blocks;
 }
 
-void tile_run_rows(const Call& call, const void* memory, int64_t start, int64_t count, int64_t rows, int64_t stride,
-                   char* scratch) {
-  const State& state = *static_cast<const State*>(memory);
-  if (call.tile->dtype == Dtype::f32)
-    run_rows<float>(call, state, start, count, rows, stride, scratch);
+bool tile_sum_up(const Call& call, const Work& work) {
+  const int phase = work.plan->sum_phase;
+  if (phase == 0 || work.phase < phase - 1) return false;
+  const State& state = *static_cast<const State*>(work.state);
+  if (work.phase < phase)
+    std::memset(own_sums(state, work), 0, static_cast<size_t>(state.sums));
   else
-    run_rows<double>(call, state, start, count, rows, stride, scratch);
+    (call.tile->dtype == Dtype::f32 ? add_up<float> : add_up<double>)(call, state, work);
+  return work.phase == phase;
+}
+
+void tile_run(const Call& call, const Work& work, int64_t start, int64_t count, char* scratch) {
+  if (call.tile->dtype == Dtype::f32)
+    run_all<float>(call, work, start, count, scratch);
+  else
+    run_all<double>(call, work, start, count, scratch);
+}
+
+void tile_run_rows(const Call& call, const Work& work, int64_t start, int64_t count, int64_t rows, int64_t stride,
+                   char* scratch) {
+  if (call.tile->dtype == Dtype::f32)
+    run_rows<float>(call, work, start, count, rows, stride, scratch);
+  else
+    run_rows<double>(call, work, start, count, rows, stride, scratch);
 }
 
 void tile_begin(const Call& call, const void* memory, char* scratch) {
@@ -517,13 +613,15 @@ void plan(const Call& call, Plan& plan) {
   plan.scratch = tile_scratch(call);
   plan.state = tile_state_size(call);
   plan.grain = static_cast<int64_t>(tile_cost(call) * static_cast<double>(smaller(size, length)));
+  tile_plan_sums(call, 0, plan);
 }
 
 void prepare(const Call& call, void* state) { tile_prepare(call, 0, 0, state); }
 
 void run(const Call& call, const Work& work) {
+  if (tile_sum_up(call, work)) return;
   const int64_t size = elements(*call.tile), length = task_length(call), start = work.task * length;
-  tile_run(call, work.state, start, smaller(length, size - start), work.scratch);
+  tile_run(call, work, start, smaller(length, size - start), work.scratch);
 }
 
 }  // namespace

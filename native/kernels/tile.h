@@ -26,11 +26,16 @@ void tile_prepare(const Call&, int own_inputs, int own_outputs, void* state);
 // Bytes of scratch, 64-byte aligned, that a task needs for `tile_run` or `tile_eval`.
 size_t tile_scratch(const Call&);
 
+// Sums: an output that repeats along its first axes receives the sum over them. Each task of the phase that runs the
+// tile, the kernel's last, sums in a place of its own; a phase more adds those up, in their order. `tile_plan_sums`
+// adds it to a kernel's plan; `tile_sum_up`, before whatever a task does, is true if it was one of that phase.
+void tile_plan_sums(const Call&, int own_outputs, Plan&);
+bool tile_sum_up(const Call&, const Work&);
+
 // Computes the elements [start, start + count) of the row-major iteration space and writes all stores.
-void tile_run(const Call&, const void* state, int64_t start, int64_t count, char* scratch);
+void tile_run(const Call&, const Work&, int64_t start, int64_t count, char* scratch);
 // The same for `rows` pieces of as many elements, of which each begins `stride` elements behind the one before.
-void tile_run_rows(const Call&, const void* state, int64_t start, int64_t count, int64_t rows, int64_t stride,
-                   char* scratch);
+void tile_run_rows(const Call&, const Work&, int64_t start, int64_t count, int64_t rows, int64_t stride, char* scratch);
 
 // `tile_begin` once in a task, then `tile_eval` any number of times: computes `count` <= kTileLength elements and
 // returns the register of store 0, of the tile's dtype. The result stays valid until the next call, and must not be

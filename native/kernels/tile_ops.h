@@ -140,6 +140,15 @@ void put(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, 
   go_on(at, i, a, b, c, d);
 }
 
+// Adds what the registers hold to argument 0.
+template <class T>
+void add_to(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  T* to = at->args[0].data + i;
+  const auto add = [&](int r, Vec<T> v) { (Vec<T>::load(to + r * Vec<T>::lanes) + v).store(to + r * Vec<T>::lanes); };
+  add(0, a), add(1, b), add(2, c), add(3, d);
+  go_on(at, i, a, b, c, d);
+}
+
 // Asks for what argument 0 will be some blocks later.
 template <class T>
 void fetch(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {

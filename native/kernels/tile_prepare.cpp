@@ -32,12 +32,18 @@ Access access_of(const Dims& dims, int64_t size) {
 // rows.
 void choose_length(State& state, int64_t block) {
   int64_t together = block, longest = 0, row = 0;
-  for (int i = 0; i < state.step_count; ++i) {
-    const Step& s = state.steps[i];
-    if (s.op != TileOp::load || s.access != Access::periodic) continue;
-    const int64_t period = period_of(s.dims);
+  const auto repeat_after = [&](int64_t period) {
     longest = larger(longest, period);
     together = smaller(common_multiple(together, period), 2 * kTileLength);
+  };
+  for (int i = 0; i < state.step_count; ++i) {
+    const Step& s = state.steps[i];
+    if (s.op == TileOp::load && s.access == Access::periodic) repeat_after(period_of(s.dims));
+    if (s.sum == kNone) continue;
+    if (s.period <= kTileLength / 2)
+      repeat_after(s.period);
+    else
+      row = row == 0 ? s.period : smaller(row, s.period);
   }
   for (int i = 0; i < state.step_count; ++i) {
     const Step& s = state.steps[i];
@@ -116,9 +122,17 @@ const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
   const Tile& tile = *call.tile;
   if (tile.store_count != call.output_count - own_outputs) return "a tile needs one output for each of its stores";
   if (own_outputs == 0 && tile.store_count == 0) return "a tile stores nothing";
+  bool is_summed[kMaxTileSteps] = {};
   for (int j = own_outputs; j < call.output_count; ++j) {
-    if (!same_shape(call.outputs[j], tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
-    if (!is_contiguous(call.outputs[j])) return "a tile's outputs must be row-major contiguous";
+    const View& y = call.outputs[j];
+    if (!same_shape(y, tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
+    const int64_t period = repeats_after(y);
+    if (period < 0) return "a tile's outputs must be row-major contiguous, or repeat along their first axes";
+    if (period == 0) continue;
+    if (y.dtype != tile.dtype) return "a tile's sums must have the tile's dtype";
+    bool& is_taken = is_summed[tile.stores[j - own_outputs]];
+    if (is_taken) return "a tile sums a register once";
+    is_taken = true;
   }
   return nullptr;
 }
@@ -156,6 +170,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     s = Step{};
     s.op = from.op;
     s.slot = s.direct = kNone;
+    s.sum = kNone;
     last_use[i] = i;
     if (s.op == TileOp::load) {
       const View& v = operand_of(call, own_inputs, own_outputs, from.args[0]);
@@ -175,13 +190,22 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
       computed = i;
     }
   }
+  state.sums = each_sum(call, own_outputs, [&](int j, int64_t period, int64_t total, int64_t sum) {
+    Step& s = state.steps[tile.stores[j - own_outputs]];
+    s.total = total;
+    s.sum = sum;
+    s.period = period;
+  });
   choose_length(state, tile.dtype == Dtype::f32 ? kBlock<float> : kBlock<double>);
 
+  const auto is_sum = [&](int j) { return repeats_after(call.outputs[own_outputs + j]) > 0; };
   // A stored register is written straight to its output by the step that defines it; a second store of it is a copy.
   for (int j = 0; j < tile.store_count; ++j) {
     const int r = tile.stores[j];
     Step& s = state.steps[r];
     state.stores[j] = static_cast<int16_t>(r);
+    state.deferred[j] = false;
+    if (is_sum(j)) continue;
     const bool direct = !defines_itself(s.op) && s.direct == kNone && call.outputs[own_outputs + j].dtype == tile.dtype;
     state.deferred[j] = !direct;
     if (direct) s.direct = static_cast<int16_t>(j);
@@ -191,7 +215,7 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
   }
   // ... unless the output is the operand of a load that is read later.
   for (int j = 0; j < tile.store_count; ++j) {
-    if (state.deferred[j]) continue;
+    if (state.deferred[j] || is_sum(j)) continue;
     for (int i = 0; i < tile.step_count; ++i) {
       const Step& s = state.steps[i];
       if (s.op != TileOp::load || last_use[i] <= state.stores[j]) continue;

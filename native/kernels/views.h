@@ -25,6 +25,17 @@ NABLA_INLINE bool same_shape(const View& v, int rank, const int64_t* shape) {
   return true;
 }
 
+// Elements after which a view repeats along its first axes: 0 if it is contiguous, -1 if it is neither.
+NABLA_INLINE int64_t repeats_after(const View& v) {
+  if (is_contiguous(v)) return 0;
+  int64_t period = 1;
+  int axis = v.rank - 1;
+  for (; axis >= 0 && (v.shape[axis] == 1 || v.strides[axis] == period); --axis) period *= v.shape[axis];
+  for (; axis >= 0; --axis)
+    if (v.shape[axis] != 1 && v.strides[axis] != 0) return -1;
+  return period;
+}
+
 NABLA_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 NABLA_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 NABLA_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }

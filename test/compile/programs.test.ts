@@ -1,6 +1,7 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
-import { compile, gradients, losses, nn, optim, randn, type Tensor, tensor, variable } from "nabla";
+import { compile, getThreads, gradients, losses, nn, optim, randn, setThreads, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
+import type { FloatDType } from "../../lib/base/dtype.js";
 import { compileGraph } from "../../lib/compile/compile.js";
 import { graphOf } from "../../lib/graph/signature.js";
 import { materialize } from "../../lib/tensor/evaluate.js";
@@ -88,6 +89,85 @@ describe("one kernel computes", () => {
     expect(kernels.filter((kernel) => kernel.startsWith("gemm"))).toHaveLength(2);
     expect(kernels).not.toContain("copy");
   });
+});
+
+describe("sums over first axes of much", () => {
+  const dense = (dtype: FloatDType) =>
+    nn.sequential(nn.linear(30, 128, { dtype }), nn.relu(), nn.linear(128, 70, { dtype }), nn.relu(), nn.linear(70, 10, { dtype }));
+  const pictures = (dtype: FloatDType) =>
+    nn.sequential(
+      nn.conv2d(3, 16, { kernel: 3, padding: 1, bias: false, dtype }),
+      nn.batchNorm(16, { dtype }),
+      nn.relu(),
+      nn.conv2d(16, 16, { kernel: 3, padding: 1, groups: 16, bias: false, dtype }),
+      nn.batchNorm(16, { dtype }),
+      nn.relu6(),
+      nn.conv2d(16, 40, { kernel: 3, padding: 1, bias: false, dtype }),
+      nn.batchNorm(40, { dtype }),
+      nn.relu(),
+      nn.conv2d(40, 24, { kernel: 1, dtype }),
+      nn.maxPool2d(2),
+    );
+  const step = (model: ReturnType<typeof dense>) => (x: Tensor) => gradients(model.forward(x).square().sum(), model.parameters());
+
+  it("are taken in the pass that computes it", async () => {
+    const kernels = await kernelsOf(step(dense("f32")), randn([300, 30]));
+    expect(kernels.filter((kernel) => kernel === "reduce")).toHaveLength(1); // of the 300 × 10 of the last layer
+    const convolutions = await kernelsOf(step(pictures("f32")), randn([20, 12, 12, 3]));
+    expect(convolutions.filter((kernel) => kernel.startsWith("reduce"))).toEqual([]);
+  });
+
+  it("not where what is made of one is summed in turn, nor where a variable takes its place", async () => {
+    const nested = (x: Tensor, y: Tensor) => {
+      const z = x.mul(y);
+      return z
+        .sub(z.mean({ axis: 0 }))
+        .square()
+        .sum({ axis: 0 });
+    };
+    const [x, y] = [randn([4096, 5]), randn([4096, 5])];
+    expect(await kernelsOf(nested, x, y)).toEqual(["tile[mul]", "tile[div]", "reduce[sub mul]"]);
+    const total = variable(randn([5]));
+    const assigned = compile((x: Tensor) => total.assign(x.exp().sum({ axis: 0 })));
+    await assigned(x);
+    const want = await x.exp().data();
+    (await total.value.data()).forEach((sum, j) => {
+      let all = 0;
+      for (let i = j; i < want.length; i += 5) all += want[i];
+      expect(sum / all).toBeCloseTo(1, 5);
+    });
+  });
+
+  it.each([
+    ["dense layers", dense, [300, 30]],
+    ["convolutions", pictures, [20, 12, 12, 3]],
+  ])(
+    "are those of an instruction of their own but for rounding, with the same bits on any number of threads: %s",
+    async (_, model, shape) => {
+      const gradientsOf = (model: ReturnType<typeof dense>, dtype: FloatDType) =>
+        step(model)(randn(shape, { seed: 4, dtype })).filter((g) => g !== null);
+      const wide = model("f64");
+      materialize(wide.parameters());
+      const [together, apart] = [16384, Number.POSITIVE_INFINITY].map((summed) => run(gradientsOf(wide, "f64"), [], { summed }));
+      together.forEach((gradient, k) => {
+        const size = Math.max(...apart[k].map(Math.abs));
+        gradient.forEach((g, i) => {
+          expect(Math.abs(g - apart[k][i])).toBeLessThan(1e-10 * size);
+        });
+      });
+      const narrow = model("f32");
+      const before = getThreads();
+      try {
+        const [alone, ...others] = [1, 2, 3].map((threads) => {
+          setThreads(threads);
+          return gradientsOf(narrow, "f32").map((g) => g.dataSync());
+        });
+        for (const other of others) expect(other).toEqual(alone);
+      } finally {
+        setThreads(before);
+      }
+    },
+  );
 });
 
 it("batch norm and its gradient pass over their data twice each", async () => {

@@ -150,13 +150,14 @@ export async function checkUpdates(device: DeviceName, seed: number): Promise<vo
   );
 }
 
-/** Devices agree on whole programs, but for rounding. */
+/** Devices agree on whole programs, but for rounding; as do programs whose sums are taken in the pass that computes what they sum. */
 export async function checkDevicesAgree(seed: number): Promise<void> {
   await repeatable("are the same on all devices, but for rounding", seed, async () => {
     const results: TypedArray[][] = [];
     const count = Math.min(countOf(seed), 12);
     for (const device of testedDevices)
       results.push(await on(device, async () => valuesOf(grow(seed, leavesOf(seed, "f64"), count, same, true).slice(0, 3))));
+    results.push(await on("cpu", async () => run(grow(seed, leavesOf(seed, "f64"), count, same, true).slice(0, 3), [], { summed: 1 })));
     const [first, ...others] = results;
     for (const other of others) {
       first.forEach((got, k) => {

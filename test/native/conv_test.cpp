@@ -258,6 +258,7 @@ void epilogue(const Kernel& kernel, const Geometry& g, const Shape& a, const Sha
   ASSERT_TRUE(own.memory.intact() && y.memory.intact());
   EXPECT_EQ(own.values(), plain.values());
   for (int64_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], std::max(plain[i] + bias[i % last], T(0))) << i;
+  expect_sums<T>(kernel, {{}, {first.view(), second.view()}, g.attrs()}, c);
 }
 
 TEST_P(ConvTest, Epilogue) {

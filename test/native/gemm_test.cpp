@@ -166,6 +166,26 @@ TEST_P(GemmTest, Epilogue) {
     }
 }
 
+TEST_P(GemmTest, Sums) {
+  Random random(8);
+  const auto expect = [&](auto zero, int64_t batch, int64_t m, int64_t n, int64_t k) {
+    using T = decltype(zero);
+    Array<T> a({batch, m, k}, random.values<T>(batch * m * k)), b({k, n}, random.values<T>(k * n));
+    expect_sums<T>(kernel("gemm"), {{}, {a.view(), b.strided({batch, k, n}, {0, n, 1})}}, {batch, m, n});
+  };
+  for (const auto& [batch, m, n, k] : {std::array<int64_t, 4>{1, 1, 1, 1},
+                                       {1, 8, 10, 5},
+                                       {1, 128, 512, 64},
+                                       {3, 200, 33, 20},
+                                       {1, 500, 16, 40},
+                                       {1, 16, 24, 20000},
+                                       {1, 70, 1300, 9},
+                                       {2, 5, 700, 0}}) {
+    expect(0.f, batch, m, n, k);
+    expect(0.0, batch, m, n, k);
+  }
+}
+
 // x · row + other, then the square of that: to the bit what a tile of its own computes afterwards, for operands that
 // the blocks of C lend, repeat, step over and gather.
 template <class T>

@@ -194,7 +194,7 @@ inline Outcome run(const Kernel& kernel, const Ask& ask, bool backwards = false)
     for (int64_t i = 0; i < plan.tasks[phase]; ++i) {
       std::memset(scratch.data(), 0xFF, scratch.bytes());  // NaN, whatever float it is read as
       const int64_t task = backwards ? plan.tasks[phase] - 1 - i : i;
-      kernel.run(call, {phase, task, workspace.data(), scratch.data(), state.data(), &report, nullptr});
+      kernel.run(call, {phase, task, &plan, workspace.data(), scratch.data(), state.data(), &report, nullptr});
     }
   }
   EXPECT_TRUE(workspace.intact()) << kernel.name << ": workspace overrun";
@@ -226,5 +226,57 @@ class Random {
  private:
   uint64_t s_;
 };
+
+// Sums of what a kernel's epilogue computes of its result y, an element e and a column c, over all axes but the last
+// `kept` ones: y, z = y·e + c, which is stored, and z·(e − c). Beside sums in double, and to the bit with tasks
+// backwards.
+template <class T>
+void expect_sums(const Kernel& kernel, Ask ask, const Shape& shape, size_t kept = 1) {
+  SCOPED_TRACE(testing::Message() << kernel.name << " " << testing::PrintToString(shape) << " keeping " << kept);
+  Random random(static_cast<uint64_t>(product(shape)) + kept);
+  const size_t first = shape.size() - kept;
+  const Shape rest(shape.begin() + static_cast<int64_t>(first), shape.end());
+  Shape strides = contiguous(shape);
+  for (size_t d = 0; d < first; ++d) strides[d] = 0;
+  const int64_t period = product(rest), size = product(shape);
+  if (size == 0) return;  // views of nothing do not tell sums from the rest
+  Array<T> y(shape), z(shape), e(shape, random.values<T>(size)), c(rest, random.values<T>(period));
+  Array<T> sums[] = {Array<T>(rest), Array<T>(rest), Array<T>(rest)};
+  const bool is_tile = ask.inputs.empty();  // which has operand 0 from outside
+  if (is_tile) {
+    const std::vector<T> values = random.values<T>(size);
+    std::copy(values.begin(), values.end(), y.data());
+    ask.inputs.push_back(y.view());
+  } else {
+    ask.outputs = {y.view()};
+  }
+  ask.outputs.push_back(z.view());
+  for (Array<T>& sum : sums) ask.outputs.push_back(sum.strided(shape, strides));
+  ask.inputs.push_back(e.view());
+  ask.inputs.push_back(c.strided(shape, strides));
+  TileBuilder t(dtype_of<T>, shape);
+  const int result = t.load(0), element = t.load(1), column = t.load(2);
+  const int stored = t.op(TileOp::add, t.op(TileOp::mul, result, element), column);
+  t.store(stored), t.store(result), t.store(stored);
+  t.store(t.op(TileOp::mul, stored, t.op(TileOp::sub, element, column)));
+  ask.tile = t.tile();
+  ASSERT_EQ(run(kernel, ask).complaint, "");
+  for (Array<T>& sum : sums) ASSERT_TRUE(sum.memory.intact());
+  ASSERT_TRUE(y.memory.intact() && z.memory.intact());
+  std::vector<T> before[] = {sums[0].values(), sums[1].values(), sums[2].values()};
+  for (int64_t j = 0; j < period; ++j) {
+    long double want[3] = {}, magnitude[3] = {};
+    for (int64_t i = j; i < size; i += period) {
+      ASSERT_NEAR(z[i], static_cast<double>(y[i]) * e[i] + c[j], 4e-7 * (1 + std::abs(z[i]))) << i;
+      const long double terms[] = {y[i], z[i], static_cast<long double>(z[i]) * (e[i] - c[j])};
+      for (int k = 0; k < 3; ++k) want[k] += terms[k], magnitude[k] += std::abs(terms[k]);
+    }
+    const long double unit = (sizeof(T) == 4 ? 4 : 32) * std::numeric_limits<T>::epsilon();  // beyond a tile in double
+    for (int k = 0; k < 3; ++k)
+      ASSERT_NEAR(before[k][static_cast<size_t>(j)], want[k], unit * (magnitude[k] + 1)) << j << " of sum " << k;
+  }
+  ASSERT_EQ(run(kernel, ask, true).complaint, "");
+  for (int k = 0; k < 3; ++k) ASSERT_EQ(sums[k].values(), before[k]) << "of sum " << k;
+}
 
 }  // namespace nabla::test

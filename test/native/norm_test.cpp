@@ -115,6 +115,8 @@ void rows_of_every_length(const Kernel& forward, const Kernel& backward) {
         for (int64_t i = 0; i < rows * n; ++i)
           ASSERT_NEAR(z[i], static_cast<double>(y[i]) * y[i] + gy[i], 4 * unit * (1 + std::fabs(z[i])));
       }
+      expect_sums<T>(forward, {{}, {x.view(), w.view(), b.view(), e.view()}, {double(centered)}}, s);
+      expect_sums<T>(backward, {{}, {x.view(), w.view(), gy.view(), e.view()}, {double(centered)}}, s);
       for (int64_t row = 0; row < rows; ++row) {
         const T *p = x.data() + row * n, *g = gy.data() + row * n;
         Wanted m = moments_of(n, [&](int64_t j) { return static_cast<long double>(p[j]); });

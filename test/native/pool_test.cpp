@@ -189,6 +189,7 @@ TEST_P(PoolTest, Epilogue) {
     ASSERT_EQ(run(kernel(name), {{own.view(), y.view()}, in, attrs, t.tile()}).complaint, "");
     EXPECT_EQ(own.values(), plain.values());
     for (int64_t i = 0; i < y.size(); ++i) ASSERT_EQ(y[i], std::max(plain[i] * 2 + 1, 0.0f)) << i;
+    expect_sums<float>(kernel(name), {{}, in, attrs}, shape);
   };
   for (const Geometry& g : {geometries[0], geometries[1], geometries[3], geometries[8]}) {
     expect("max_pool2d", g, false, g.attrs(), 1);

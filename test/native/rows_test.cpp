@@ -49,6 +49,7 @@ void softmaxes(KernelTest&, const Kernel& softmax, const Kernel& log_softmax, co
       ASSERT_EQ(run(gradient, fused, own == &p).complaint, "");
       for (int64_t i = 0; i < rows * n; ++i) ASSERT_EQ(weighted[i], g[i] * weights[i / n]);
     }
+    expect_sums<T>(gradient, {{}, {x.view(), labels.view()}}, s);
     EXPECT_TRUE(g.memory.intact() && weighted.memory.intact());
     run(softmax, {{p.view()}, {x.view()}});
     for (int64_t r = 0; r < rows; ++r) {

@@ -59,6 +59,16 @@ export function isRowMajor({ shape, strides }: Signature): boolean {
   return true;
 }
 
+/** Elements after which a view repeats along its first axes: 0 if it is row-major, null if it is neither. */
+export function repeatsAfter(x: Signature): number | null {
+  if (isRowMajor(x)) return 0;
+  const { shape, strides } = x;
+  let period = 1;
+  let axis = shape.length - 1;
+  for (; axis >= 0 && (shape[axis] === 1 || strides[axis] === period); axis--) period *= shape[axis];
+  return shape.slice(0, axis + 1).every((n, d) => n === 1 || strides[d] === 0) ? period : null;
+}
+
 /** Whether no two elements share a place: each stride, the smallest first, steps over all that the smaller ones reach. */
 export function isInjective({ shape, strides }: Signature): boolean {
   let reach = 0;

@@ -2,7 +2,7 @@
 import { allocate, type TypedArray } from "../../base/dtype.js";
 import type { Tile, TileOp } from "../program.js";
 import { erf, mod, pow, round } from "./math.js";
-import { type Call, count, locate, type Operand, type ReferenceKernel, toElement } from "./operand.js";
+import { type Call, count, locate, type Operand, type ReferenceKernel, repeatsAfter, toElement } from "./operand.js";
 
 type ScalarOp = Exclude<TileOp, "load" | "const" | "uniform" | "index">;
 const bit = (condition: boolean) => (condition ? 1 : 0);
@@ -87,15 +87,25 @@ export function evaluate(
   }
 }
 
-/** Evaluates a tile and writes its stores to `outputs`. A stretch is loaded whole before it is stored: in place is safe. */
+/**
+ * Evaluates a tile and writes its stores to `outputs`; those that repeat along their first axes receive sums. A stretch is loaded whole
+ * before it is stored: in place is safe.
+ */
 export function runTile(tile: Tile, operands: readonly Operand[], outputs: readonly Operand[], uniforms: Float64Array): void {
   const positions = new Float64Array(stretch);
+  const sums = outputs.map((y) => new Float64Array(repeatsAfter(y) ?? 0));
   evaluate(tile, operands, uniforms, (registers, start, length) => {
     tile.stores.forEach((register, k) => {
       const { data, dtype } = outputs[k];
+      const sum = sums[k];
+      for (let i = 0; i < length && sum.length > 0; i++) sum[(start + i) % sum.length] += registers[register][i];
+      if (sum.length > 0) return;
       locate(outputs[k], start, length, positions);
       for (let i = 0; i < length; i++) data[positions[i]] = toElement(dtype, registers[register][i]);
     });
+  });
+  outputs.forEach(({ data, offset }, k) => {
+    data.set(sums[k], offset);
   });
 }
 

@@ -4,7 +4,7 @@ import { DeviceError } from "../../base/errors.js";
 import { sameShape } from "../../base/shape.js";
 import { isKernelName, kernels } from "../kernels.js";
 import { bufferKinds, type Instruction, type Program, type Tile, tileOps, type View } from "../program.js";
-import { count, isRowMajor, type Signature } from "./operand.js";
+import { count, isRowMajor, repeatsAfter, type Signature } from "./operand.js";
 import { table } from "./table.js";
 
 const maxRank = 8;
@@ -110,8 +110,11 @@ function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Ins
   if (inputs.length < expected.inputs || (tile === undefined && inputs.length > expected.inputs)) {
     return `expected ${expected.inputs} inputs but received ${inputs.length}`;
   }
+  const takesSums = expected.tile === "whole" || expected.tile === "epilogue";
   for (const [k, view] of outputs.entries()) {
-    if (kernel !== "copy" && !isRowMajor(signature(program, view))) return `output ${k} is not row-major: strides [${view.strides}]`;
+    const mayRepeat = takesSums && k >= expected.outputs && repeatsAfter(signature(program, view)) !== null;
+    if (kernel !== "copy" && !mayRepeat && !isRowMajor(signature(program, view)))
+      return `output ${k} is not row-major: strides [${view.strides}]`;
   }
   for (const [k, view] of inputs.slice(0, expected.inputs).entries()) {
     if (!expected.strided && !isRowMajor(signature(program, view))) return `input ${k} is not row-major: strides [${view.strides}]`;
@@ -143,6 +146,10 @@ function tileProblem(program: Program, { kernel, inputs, outputs }: Instruction,
     if (op !== "const" && !args.every((arg) => isIndex(arg, limit)))
       return `step ${r}: the arguments [${args}] of ${op} are not below ${limit}`;
   }
+  const sums = tile.stores.filter((_, j) => stored.length > 0 && repeatsAfter(signature(program, stored[j])) !== 0);
+  if (new Set(sums).size < sums.length) return `the sums [${sums}] are not of one register each`;
+  const wide = stored.find((view) => repeatsAfter(signature(program, view)) !== 0 && program.buffers[view.buffer].dtype !== tile.dtype);
+  if (wide !== undefined) return `a sum is ${program.buffers[wide.buffer].dtype} but the tile ${tile.dtype}`;
   return tile.stores.every((r) => isIndex(r, tile.steps.length)) ? null : `the stores [${tile.stores}] are not registers`;
 }
 
