@@ -45,6 +45,7 @@ const late = [
   "nn/summary",
   "ops/spatial",
   "optim/adaptive",
+  "optim/schedule",
   "plot/index",
   "profile/index",
   "report/index",

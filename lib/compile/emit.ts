@@ -177,14 +177,13 @@ export class Emitter {
     const own = kernelOperands(raw);
     // The kernel may see its result in another rank ([1, m, n]); the epilogue's operands follow.
     const lead = own.output.shape.length - host.shape.length;
-    const lift = (view: View): View =>
-      lead <= 0
-        ? view
-        : {
-            ...view,
-            shape: [...own.output.shape.slice(0, lead), ...view.shape],
-            strides: [...new Array<number>(lead).fill(0), ...view.strides],
-          };
+    const lift = (view: View): View => {
+      if (lead <= 0) return view;
+      const before = view.shape.length - host.shape.length; // the axis of moments
+      const insert = (list: readonly number[], more: readonly number[]) => [...list.slice(0, before), ...more, ...list.slice(before)];
+      const shape = insert(view.shape, own.output.shape.slice(0, lead));
+      return { ...view, shape, strides: insert(view.strides, new Array<number>(lead).fill(0)) };
+    };
     this.out.instructions.push({
       kernel: lowering.kernel,
       outputs: [{ ...own.output, strides: rowMajor(own.output.shape) }, ...outputs.map(lift)],
@@ -199,8 +198,18 @@ export class Emitter {
   private passOf({ tile: values, host, others }: Step, shape: Shape, dtype: FloatDType) {
     const stores = values.filter((value) => this.parts.isStored(value));
     const { tile, operands } = this.tileOf(values, shape, dtype, host, [...stores, ...others.map(({ inputs: [x] }) => x)]);
-    const outputs = [...stores.map((value) => this.baseView(value)), ...others.map((sum) => broadcastTo(this.baseView(sum), shape))];
+    const outputs = [...stores.map((value) => this.baseView(value)), ...others.map((sum) => this.sumView(sum))];
     return { tile, operands, stores, outputs };
+  }
+
+  /** A result that repeats along the axes that it is a sum over; means and variances one behind the other, along an axis before those. */
+  private sumView(sum: Value): View {
+    const [{ shape }] = sum.inputs;
+    const view = this.baseView(sum);
+    if (sum.op.name === "sum") return broadcastTo(view, shape);
+    const [half, ...strides] = view.strides;
+    const { strides: repeated } = broadcastTo({ ...view, shape: sum.shape.slice(1), strides }, shape);
+    return { ...view, shape: [2, ...shape], strides: [half, ...repeated] };
   }
 
   /** Where a kernel with an epilogue puts its own result: where it is wanted, else where the epilogue's result goes, else in scratch. */

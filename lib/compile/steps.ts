@@ -38,6 +38,7 @@ export interface Partition {
 /** Outputs + inputs of one call; a little under the kernels' limit. */
 const maxOperands = 56;
 const maxTileValues = 100;
+const maxRank = 8;
 /** Reductions in one pass, as many as the kernel takes. */
 const maxReductions = 4;
 
@@ -53,9 +54,10 @@ function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
   return [op.name, dtype, attrs.from, attrs.to, x.shape].join(" ");
 }
 
-/** Whether it sums over its first axes alone, as an output that repeats along them does. */
-function sumsRows({ op, attrs, inputs: [x], shape }: Value): boolean {
-  return op.name === "sum" && attrs.from === 0 && sizeOf(x.shape) > sizeOf(shape);
+/** Whether it is over the first axes alone, as an output is that repeats along them. */
+function isOverFirst({ op, attrs, inputs: [x], shape }: Value): boolean {
+  const isSum = op.name === "sum" && sizeOf(x.shape) > sizeOf(shape);
+  return attrs.from === 0 && (isSum || (op.name === "moments" && 2 * sizeOf(x.shape) > sizeOf(shape)));
 }
 
 /** Whether a step's work may fail on bad data. */
@@ -351,22 +353,30 @@ export function partition(
     else joinReductions(partner, step);
   }
 
-  // 6. Sums over the first axes of what an elementwise step or a kernel with an epilogue computes, or of what is made of that.
+  // 6. Sums over the first axes of what an elementwise step or a kernel with an epilogue computes, or of what is made of that; means
+  // and variances of a kernel's own result.
   const takesSums = ({ tile, host, role }: Step): boolean => {
     if (host === null) return role === "tile" && !isScalar(tile[0]);
     return role === "epilogue" || (role === "host" && host.op.lowering.kind === "kernel" && host.op.lowering.epilogue === true);
   };
+  const canSum = (into: Step, step: Step, sums: readonly Value[]): boolean => {
+    const summed = new Set(into.others.map(({ inputs: [x] }) => x));
+    if (!takesSums(into) || !canJoin(into, step, into.host) || into.tile.some((value) => inPlace.has(value))) return false;
+    if (sums.some(({ inputs: [x] }) => summed.has(x)) || operandsOf(step).some((base) => into.others.includes(base))) return false;
+    return operandCount([...into.tile, ...step.tile]) + 2 * (into.others.length + sums.length) <= maxOperands;
+  };
   for (const host of captured.values) {
     const step = stepOf.get(host);
-    if (!fuse || step?.host !== host || !isReduction(host) || sizeOf(host.inputs[0].shape) < summed) continue;
+    if (!fuse || step?.host !== host || !(isReduction(host) || host.op.name === "moments")) continue;
+    const [{ shape }] = host.inputs;
     const sums = [host, ...step.others];
-    if (!sums.every((value) => sumsRows(value) && value.inputs[0].window.base === value.inputs[0] && !inPlace.has(value))) continue;
+    const areSums = sums.every((sum) => isOverFirst(sum) && sum.inputs[0].window.base === sum.inputs[0] && !inPlace.has(sum));
+    if (!areSums || sizeOf(shape) < summed) continue;
     for (const base of arraysOf(step)) {
       const into = stepOf.get(base);
-      if (into === undefined || !takesSums(into) || into.tile.some((value) => inPlace.has(value))) continue;
-      if (operandsOf(step).some((operand) => into.others.includes(operand))) continue;
-      if (!sameShape(base.shape, host.inputs[0].shape) || tileDType(base) !== host.dtype || !canJoin(into, step, into.host)) continue;
-      if (operandCount([...into.tile, ...step.tile]) + 2 * sums.length > maxOperands) continue;
+      const fits = host.op.name === "sum" || (into?.host === base && shape.length < maxRank);
+      if (into === undefined || !fits || !sameShape(base.shape, shape) || tileDType(base) !== host.dtype) continue;
+      if (!canSum(into, step, sums)) continue;
       absorb(into, step);
       into.others.push(...sums);
       if (into.role === "host") into.role = "epilogue";

@@ -5,8 +5,8 @@ import { optionsOf } from "../base/options.js";
 import { refuseWhileTracing } from "../graph/trace.js";
 import { assignState, type Loading, snapshot } from "../nn/state.js";
 import { assignAll, full, type Tensor, uniform, type Variable, variable, zeros } from "../tensor/index.js";
+import { checkNumber } from "./number.js";
 import { checkVariables } from "./rule.js";
-import { checkNumber } from "./schedule.js";
 import { Counter, keysOf } from "./slot.js";
 
 export interface EmaOptions {

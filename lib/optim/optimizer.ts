@@ -9,7 +9,8 @@ import { assignState, type Loading, snapshot } from "../nn/state.js";
 import { checkSources } from "../tensor/evaluate.js";
 import { checkLoss } from "../tensor/gradients.js";
 import { assignAll, dependsOn, minimum, onesLike, stopGradient, type Tensor, uniform, type Variable, zerosLike } from "../tensor/index.js";
-import { checkNumber, type Schedule } from "./schedule.js";
+import { checkNumber } from "./number.js";
+import type { Schedule } from "./schedule.js";
 import { accumulated, Counter, keysOf, type Slot } from "./slot.js";
 
 export interface MinimizeOptions {

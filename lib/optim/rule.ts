@@ -3,8 +3,9 @@ import { type FloatDType, isFloat } from "../base/dtype.js";
 import { describe, ValueError } from "../base/errors.js";
 import { checkOptions, settle } from "../base/options.js";
 import { full, minimum, sign, Tensor, uniform, Variable } from "../tensor/index.js";
+import { checkNumber } from "./number.js";
 import { Optimizer } from "./optimizer.js";
-import { checkNumber, type Schedule } from "./schedule.js";
+import type { Schedule } from "./schedule.js";
 import { Slot, type SlotUpdate } from "./slot.js";
 
 /** What every optimizer takes, for all parameters or for a group of them. */

@@ -1,6 +1,7 @@
 /** Learning rates that change: functions of the number of updates so far, made from few pieces and put together at will. */
 import { ValueError } from "../base/errors.js";
 import { optionsOf } from "../base/options.js";
+import { checkNumber } from "./number.js";
 
 /** A learning rate that depends on the number of updates before this one: 0, 1, 2 … Numbers count as schedules that never change. */
 export type Schedule = (step: number) => number;
@@ -159,13 +160,6 @@ export function perEpoch(schedule: Schedule, batches: number): Schedule {
 /** The schedule times a number, or times another schedule. */
 export function scaled(schedule: number | Schedule, factor: number | Schedule): Schedule {
   return (step) => at(schedule, step) * at(factor, step);
-}
-
-/** Throws unless `value` is a number in [0, below), `below` being 1 for rates of decay; gives it back. */
-export function checkNumber(op: string, name: string, value: number, below = Number.POSITIVE_INFINITY): number {
-  if (typeof value === "number" && value >= 0 && value < below) return value;
-  const expected = below < Number.POSITIVE_INFINITY ? `at least 0 and less than ${below}` : "finite and at least 0";
-  throw new ValueError(`${op}: ${name} must be ${expected} but is ${value}`, { op, inputs: [value] });
 }
 
 function checkWhole(op: string, name: string, value: number, least = 1): void {

@@ -24,15 +24,6 @@ void fill_index(T* y, int64_t start, int64_t n) {
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(start + i);
 }
 
-// y[i] += x[i]
-template <class T>
-void add_wide(const T* x, int64_t n, double* y) {
-  constexpr int lanes = Vec<double>::lanes;
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) (Vec<double>::load(y + i) + Vec<double>::from(x + i)).store(y + i);
-  for (; i < n; ++i) y[i] += static_cast<double>(x[i]);
-}
-
 struct Position {
   int64_t index[kMaxRank];
   int64_t offset;  // in elements
@@ -186,7 +177,7 @@ class Machine {
       if (!early_[j]) return false;
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
-      if (s.op == TileOp::index || (s.sum != kNone && stride % s.period != 0)) return false;
+      if (s.op == TileOp::index || (s.is_added() && stride % s.sum.period != 0)) return false;
       if (s.op != TileOp::load || s.access == Access::scalar) continue;
       if (s.access == Access::periodic) {
         const int64_t period = period_of(s.dims);
@@ -226,6 +217,34 @@ class Machine {
     for (int j = 0; j < state_.store_count; ++j)
       if (!early_[j]) write(j, start, n);
     if (state_.sums > 0) note_summed(n * rows);
+  }
+
+  // Moments of the operands that are about to be computed with: `rows` pieces of n elements, `stride` apart.
+  void take_moments(int64_t start, int64_t n, int64_t rows, int64_t stride) {
+    for (int i = 0; state_.sums > 0 && i < state_.step_count; ++i) {
+      const Step& s = state_.steps[i];
+      if (!s.sum.is_moments) continue;
+      const T* const x = reinterpret_cast<const T*>(operand(s).data);
+      const int64_t period = s.sum.period, column = start % period;
+      TaskMoments<T> moments(s.sum, sums_);
+      if (stride % period == 0 && column + n <= period) {
+        moments.add(x + start, stride, rows, column, n);
+        continue;
+      }
+      for (int64_t row = 0; row < rows; ++row) {
+        int64_t at = start + row * stride;
+        const int64_t end = at + n;
+        if (const int64_t part = smaller(end, round_up(at, period)) - at; part > 0) {
+          moments.add(x + at, period, 1, at % period, part);
+          at += part;
+        }
+        if (const int64_t whole = (end - at) / period; whole > 0) {
+          moments.add(x + at, period, whole, 0, period);
+          at += whole * period;
+        }
+        if (at < end) moments.add(x + at, period, 1, 0, end - at);
+      }
+    }
   }
 
   // Elements [start, start + count), in tiles; those that differ by addresses only share their code.
@@ -305,11 +324,11 @@ class Machine {
       for (int i = 0; i < state_.step_count; ++i)
         if (registers_[i].operand != nullptr) emit(fetch<T>, registers_[i]);
     const auto sum_up = [&](const Step& s) {
-      if (s.sum != kNone && in_place) emit(add_to<T>, {{sums_at(s, start), -1}, 0, nullptr, 0});
+      if (s.is_added() && in_place) emit(add_to<T>, {{running(s, start), -1}, 0, nullptr, 0});
     };
     for (int i = 0; i < state_.step_count; ++i) {
       const Step& s = state_.steps[i];
-      if (!defines_itself(s.op) || s.sum == kNone) continue;
+      if (!defines_itself(s.op) || !s.is_added()) continue;
       emit(tile_functions<T>[static_cast<int>(TileOp::load)][0], registers_[i]);
       sum_up(s);
     }
@@ -336,7 +355,7 @@ class Machine {
         to = {slot(s), -1};
       else
         to = {block(i), 0};
-      if (s.stored || s.kept || (s.sum != kNone && !in_place)) {
+      if (s.stored || s.kept || (s.is_added() && !in_place)) {
         registers_[i].value = to;
         registers_[i].advance = stride_;
         const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
@@ -366,9 +385,9 @@ class Machine {
       for (int i = 0; i < state_.step_count; ++i) {
         const Step& s = state_.steps[i];
         if (is_early(s)) std::memcpy(early(i) + from + row * stride_, block(i), bytes);
-        if (s.sum == kNone) continue;
+        if (!s.is_added()) continue;
         const TileArgument<T>& r = registers_[i].value;
-        T* const sums = sums_at(s, start) + from;
+        T* const sums = running(s, start) + from;
         for (int64_t k = 0; k < count; ++k) sums[k] += r.data[(from & r.mask) + k];
       }
     }
@@ -379,22 +398,17 @@ class Machine {
   }
 
   // Running sums of a step, from the column of element `start` on.
-  T* sums_at(const Step& s, int64_t start) const { return reinterpret_cast<T*>(sums_ + s.sum) + start % s.period; }
+  T* running(const Step& s, int64_t start) const {
+    return reinterpret_cast<T*>(sums_ + s.sum.running) + start % s.sum.period;
+  }
 
   // Some elements more have been summed: if they are many, what is running goes into the totals.
   void note_summed(int64_t count) {
-    int64_t& running = *reinterpret_cast<int64_t*>(sums_);
-    if ((running += count) < kFlush * kTileLength) return;
-    running = 0;
-    for (int i = 0; i < state_.step_count; ++i) {
-      const Step& s = state_.steps[i];
-      if (s.sum == kNone) continue;
-      T* const sums = sums_at(s, 0);
-      double* const totals = reinterpret_cast<double*>(sums_ + s.total);
-      const int64_t length = running_length(s.period);
-      for (int64_t at = 0; at < length; at += s.period) add_wide(sums + at, smaller(s.period, length - at), totals);
-      std::memset(sums, 0, static_cast<size_t>(length) * sizeof(T));
-    }
+    int64_t& unsettled = *reinterpret_cast<int64_t*>(sums_);
+    if ((unsettled += count) < kFlush * kTileLength) return;
+    unsettled = 0;
+    for (int i = 0; i < state_.step_count; ++i)
+      if (const Step& s = state_.steps[i]; s.is_added()) settle<T>(s.sum, sums_, 0, s.sum.period);
   }
 
   void load(Register<T>& r, const Step& s, int i, int64_t start, int64_t n) {
@@ -470,36 +484,13 @@ class Machine {
   bool early_[kMaxOperands];  // stores that their steps write themselves
 };
 
-char* own_sums(const State& state, const Work& work) {
-  return work.workspace + work.plan->sums + work.task * state.sums;
-}
-
-// Adds up the sums of all tasks, for some of the columns of one output.
-template <class T>
-void add_up(const Call& call, const State& state, const Work& work) {
-  int64_t block = work.task;
-  each_sum(call, state.own_outputs, [&](int j, int64_t period, int64_t totals, int64_t sums) {
-    const int64_t first = block * kTileLength, columns = smaller(kTileLength, period - first);
-    block -= ceil_div(period, kTileLength);
-    if (first < 0 || columns <= 0) return;
-    const int64_t tasks = work.plan->tasks[work.plan->sum_phase - 1], length = running_length(period);
-    double total[kTileLength] = {};
-    for (int64_t task = 0; task < tasks; ++task) {
-      const char* own = work.workspace + work.plan->sums + task * state.sums;
-      add_wide(reinterpret_cast<const double*>(own + totals) + first, columns, total);
-      for (int64_t at = first; at < length; at += period)
-        add_wide(reinterpret_cast<const T*>(own + sums) + at, smaller(columns, length - at), total);
-    }
-    T* y = reinterpret_cast<T*>(call.outputs[j].data) + first;
-    for (int64_t i = 0; i < columns; ++i) y[i] = static_cast<T>(total[i]);
-  });
-}
-
 template <class T>
 void run_all(const Call& call, const Work& work, int64_t start, int64_t count, char* scratch) {
   const State& state = *static_cast<const State*>(work.state);
-  Machine<T> machine(call, state, scratch, true, own_sums(state, work));
+  Machine<T> machine(call, state, scratch, true, tile_sums(state, work));
   machine.begin();
+  machine.take_moments(start, count, 1, 0);
+  if (state.is_idle) return;
   machine.run(start, count);
   if (state.is_large) finish_streams();
 }
@@ -508,8 +499,10 @@ template <class T>
 void run_rows(const Call& call, const Work& work, int64_t start, int64_t count, int64_t rows, int64_t stride,
               char* scratch) {
   const State& state = *static_cast<const State*>(work.state);
-  Machine<T> machine(call, state, scratch, true, own_sums(state, work));
+  Machine<T> machine(call, state, scratch, true, tile_sums(state, work));
   machine.begin();
+  machine.take_moments(start, count, rows, stride);
+  if (state.is_idle) return;
   for (int64_t from = 0; from < count; from += kTileLength) {
     const int64_t n = smaller(kTileLength, count - from), first = start + from;
     if (machine.may_repeat(first, n, stride))
@@ -537,29 +530,6 @@ size_t tile_scratch(const Call& call) {
     slots += tile.steps[i].op == TileOp::load || tile.steps[i].op == TileOp::index;
   return static_cast<size_t>(tile.dtype == Dtype::f32 ? Machine<float>::bytes_of(slots, tile.step_count)
                                                       : Machine<double>::bytes_of(slots, tile.step_count));
-}
-
-void tile_plan_sums(const Call& call, int own_outputs, Plan& plan) {
-  if (call.tile == nullptr) return;
-  int64_t blocks = 0;
-  const int64_t bytes = each_sum(
-      call, own_outputs, [&](int, int64_t period, int64_t, int64_t) { blocks += ceil_div(period, kTileLength); });
-  if (blocks == 0) return;
-  plan.sums = (plan.workspace + 63) / 64 * 64;
-  plan.workspace = plan.sums + static_cast<size_t>(plan.tasks[plan.phases - 1] * bytes);
-  plan.sum_phase = plan.phases++;
-  plan.tasks[plan.sum_phase] = blocks;
-}
-
-bool tile_sum_up(const Call& call, const Work& work) {
-  const int phase = work.plan->sum_phase;
-  if (phase == 0 || work.phase < phase - 1) return false;
-  const State& state = *static_cast<const State*>(work.state);
-  if (work.phase < phase)
-    std::memset(own_sums(state, work), 0, static_cast<size_t>(state.sums));
-  else
-    (call.tile->dtype == Dtype::f32 ? add_up<float> : add_up<double>)(call, state, work);
-  return work.phase == phase;
 }
 
 void tile_run(const Call& call, const Work& work, int64_t start, int64_t count, char* scratch) {

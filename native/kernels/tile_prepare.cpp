@@ -39,11 +39,11 @@ void choose_length(State& state, int64_t block) {
   for (int i = 0; i < state.step_count; ++i) {
     const Step& s = state.steps[i];
     if (s.op == TileOp::load && s.access == Access::periodic) repeat_after(period_of(s.dims));
-    if (s.sum == kNone) continue;
-    if (s.period <= kTileLength / 2)
-      repeat_after(s.period);
-    else
-      row = row == 0 ? s.period : smaller(row, s.period);
+    const int64_t period = s.is_added() ? s.sum.period : 0;
+    if (period > kTileLength / 2)
+      row = row == 0 ? period : smaller(row, period);
+    else if (period > 0)
+      repeat_after(period);
   }
   for (int i = 0; i < state.step_count; ++i) {
     const Step& s = state.steps[i];
@@ -125,14 +125,21 @@ const char* tile_check(const Call& call, int own_inputs, int own_outputs) {
   bool is_summed[kMaxTileSteps] = {};
   for (int j = own_outputs; j < call.output_count; ++j) {
     const View& y = call.outputs[j];
-    if (!same_shape(y, tile.rank, tile.shape)) return "a tile's outputs must have the tile's shape";
-    const int64_t period = repeats_after(y);
-    if (period < 0) return "a tile's outputs must be row-major contiguous, or repeat along their first axes";
-    if (period == 0) continue;
+    const int64_t* shape = y.rank > tile.rank ? y.shape + 1 : y.shape;  // of moments, behind both
+    for (int d = 0; d < tile.rank; ++d)
+      if (y.rank < tile.rank || shape[d] != tile.shape[d]) return "a tile's outputs must have the tile's shape";
+    const Summed summed = summed_of(y, tile.rank);
+    if (summed.period < 0) return "a tile's outputs must be row-major contiguous, or repeat along their first axes";
+    if (summed.period == 0) continue;
     if (y.dtype != tile.dtype) return "a tile's sums must have the tile's dtype";
-    bool& is_taken = is_summed[tile.stores[j - own_outputs]];
-    if (is_taken) return "a tile sums a register once";
-    is_taken = true;
+    const int r = tile.stores[j - own_outputs];
+    if (is_summed[r]) return "a tile sums a register once";
+    is_summed[r] = true;
+    if (!summed.is_moments) continue;
+    if (tile.steps[r].op != TileOp::load) return "a tile takes moments of an operand only";
+    const View& x = operand_of(call, own_inputs, own_outputs, tile.steps[r].args[0]);
+    if (x.dtype != tile.dtype || !is_contiguous(x))
+      return "a tile takes moments of an operand in its own dtype that is row-major contiguous";
   }
   return nullptr;
 }
@@ -170,7 +177,6 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
     s = Step{};
     s.op = from.op;
     s.slot = s.direct = kNone;
-    s.sum = kNone;
     last_use[i] = i;
     if (s.op == TileOp::load) {
       const View& v = operand_of(call, own_inputs, own_outputs, from.args[0]);
@@ -190,15 +196,14 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
       computed = i;
     }
   }
-  state.sums = each_sum(call, own_outputs, [&](int j, int64_t period, int64_t total, int64_t sum) {
-    Step& s = state.steps[tile.stores[j - own_outputs]];
-    s.total = total;
-    s.sum = sum;
-    s.period = period;
-  });
+  const auto sum_of = [&](const Summed& s) { state.steps[tile.stores[s.output - own_outputs]].sum = s; };
+  state.sums = each_sum(call, own_outputs, sum_of);
+  state.is_idle = state.sums > 0;
+  for (int j = 0; j < tile.store_count; ++j)
+    state.is_idle = state.is_idle && state.steps[tile.stores[j]].sum.is_moments;
   choose_length(state, tile.dtype == Dtype::f32 ? kBlock<float> : kBlock<double>);
 
-  const auto is_sum = [&](int j) { return repeats_after(call.outputs[own_outputs + j]) > 0; };
+  const auto is_sum = [&](int j) { return summed_of(call.outputs[own_outputs + j], tile.rank).period > 0; };
   // A stored register is written straight to its output by the step that defines it; a second store of it is a copy.
   for (int j = 0; j < tile.store_count; ++j) {
     const int r = tile.stores[j];

@@ -1,7 +1,7 @@
 // What a tile is prepared to: its steps, where their results lie, and where it is cut.
 #pragma once
-#include "tile.h"
 #include "tile_ops.h"
+#include "tile_sums.h"
 #include "views.h"
 
 namespace nabla::NABLA_ISA {
@@ -24,12 +24,13 @@ struct Step {
   bool stored;      // a result that is stored
   int16_t slot;     // memory of a tile's length, or kNone
   int16_t direct;   // store that the step may write to, or kNone
-  int64_t sum;      // where in a task's sums the running ones of the result lie, in bytes, or kNone
-  int64_t total;    // ... and what has been taken off them
-  int64_t period;   // elements after which they repeat
+  Summed sum;       // what is summed of the result; period 0: nothing
   int16_t args[3];  // registers; for loads the operand
   Dtype dtype;      // of a load's operand
   Dims dims;        // of a strided or periodic load
+
+  // Whether the machine adds the result to sums; moments are those of an operand, taken before.
+  bool is_added() const { return sum.period > 0 && !sum.is_moments; }
 };
 
 // A store that is written by its step in place, while an operand that may be the same memory is still to be read.
@@ -42,6 +43,7 @@ struct State {
   int slot_count, hazard_count;
   int64_t size;         // elements of the iteration space
   int64_t sums;         // bytes of what a task sums; 0: nothing
+  bool is_idle;         // the tile computes nothing, but for moments
   bool is_large;        // an instruction of its own, whose operands are in no cache
   bool has_rows;        // an operand that is read in place row by row
   bool needs_no_slots;  // other than for stores that turn out to be no early ones
@@ -80,24 +82,8 @@ inline const View& operand_of(const Call& call, int own_inputs, int own_outputs,
 // Whether an operation can take argument k from the registers.
 inline bool may_hold(TileOp op, int k) { return k == 0 || (k == 1 && !has_one_form(op, arity_of(op))); }
 
-// A task's sums: how many elements have been added to the running sums, and for each output that repeats its totals, in
-// double, and running sums in the tile's own type. A tile may begin with any column, so those go on behind the period.
-inline int64_t running_length(int64_t period) { return period + kTileLength - 1; }
-
-// Calls visit(output, period, where its totals lie, where its running sums do) for each such output; the bytes of all.
-template <class Visit>
-int64_t each_sum(const Call& call, int own_outputs, Visit visit) {
-  constexpr int64_t line = 64;
-  int64_t bytes = 0;
-  for (int j = own_outputs; j < call.output_count; ++j) {
-    const int64_t period = repeats_after(call.outputs[j]);
-    if (period <= 0) continue;
-    if (bytes == 0) bytes = line;
-    const int64_t totals = bytes, sums = totals + round_up(period * 8, line);
-    visit(j, period, totals, sums);
-    bytes = sums + round_up(running_length(period) * static_cast<int64_t>(size_of(call.tile->dtype)), line);
-  }
-  return bytes;
+inline char* tile_sums(const State& state, const Work& work) {
+  return work.workspace + work.plan->sums + work.task * state.sums;
 }
 
 inline int64_t period_of(const Dims& dims) {

@@ -277,6 +277,42 @@ void expect_sums(const Kernel& kernel, Ask ask, const Shape& shape, size_t kept 
   }
   ASSERT_EQ(run(kernel, ask, true).complaint, "");
   for (int k = 0; k < 3; ++k) ASSERT_EQ(sums[k].values(), before[k]) << "of sum " << k;
+
+  // Means and variances of y beside z, also where y lies far from 0.
+  Array<T> moments({2, period});
+  Shape both = shape, halves = strides;
+  both.insert(both.begin(), 2), halves.insert(halves.begin(), period);
+  TileBuilder m(dtype_of<T>, shape);
+  const int y_again = m.load(0);
+  m.store(m.op(TileOp::sub, y_again, m.load(2))), m.store(y_again);
+  ask.tile = m.tile();
+  ask.outputs.resize(is_tile ? 1 : 2);
+  ask.outputs.push_back(moments.strided(both, halves));
+  if (size == period) return;  // those of one row are no moments to a tile
+  for (const double offset : {0.0, 1000.0}) {
+    if (offset > 0 && !is_tile) break;
+    for (int64_t i = 0; is_tile && i < size; ++i) y[i] += static_cast<T>(offset);
+    ASSERT_EQ(run(kernel, ask).complaint, "");
+    ASSERT_TRUE(moments.memory.intact() && z.memory.intact());
+    const double rows = static_cast<double>(size / period);
+    for (int64_t j = 0; j < period; ++j) {
+      long double mean = 0, variance = 0, largest = 0;
+      for (int64_t i = j; i < size; i += period) {
+        mean += y[i] / rows;
+        ASSERT_EQ(z[i], y[i] - c[j]);
+      }
+      for (int64_t i = j; i < size; i += period) {
+        variance += (y[i] - mean) * (y[i] - mean) / rows;
+        largest = std::max(largest, std::abs(y[i] - mean));
+      }
+      const long double unit = 32 * std::numeric_limits<T>::epsilon();
+      ASSERT_NEAR(moments[j], mean, unit * (std::abs(mean) + largest) + 1e-30) << j;
+      ASSERT_NEAR(moments[period + j], variance, unit * largest * largest + 1e-30) << j;
+    }
+    const std::vector<T> forwards = moments.values();
+    ASSERT_EQ(run(kernel, ask, true).complaint, "");
+    ASSERT_EQ(moments.values(), forwards);
+  }
 }
 
 }  // namespace nabla::test

@@ -555,6 +555,14 @@ TEST_P(TileTest, SumsOfOperands) {
           {{sums.strided(shape, over_rows), sums.strided(shape, over_rows, columns)}, {bytes.view()}, {}, twice.tile()})
           .complaint,
       "");
+  TileBuilder computed(Dtype::f32, shape);
+  computed.store(computed.op(TileOp::neg, computed.load(0)));
+  Array<float> moments({2, columns});
+  const View both = moments.strided({2, rows, columns}, {columns, 0, 1});
+  EXPECT_NE(run_tile({{both}, {turned.view()}, {}, computed.tile()}).complaint, "");
+  TileBuilder converted(Dtype::f32, shape);
+  converted.store(converted.load(0));
+  EXPECT_NE(run_tile({{both}, {bytes.view()}, {}, converted.tile()}).complaint, "");
   Array<double> wide({columns});
   TileBuilder narrow(Dtype::f32, shape);
   narrow.store(narrow.load(0));

@@ -60,13 +60,30 @@ export function isRowMajor({ shape, strides }: Signature): boolean {
 }
 
 /** Elements after which a view repeats along its first axes: 0 if it is row-major, null if it is neither. */
-export function repeatsAfter(x: Signature): number | null {
+function repeatsAfter(x: Signature): number | null {
   if (isRowMajor(x)) return 0;
   const { shape, strides } = x;
   let period = 1;
   let axis = shape.length - 1;
   for (; axis >= 0 && (shape[axis] === 1 || strides[axis] === period); axis--) period *= shape[axis];
   return shape.slice(0, axis + 1).every((n, d) => n === 1 || strides[d] === 0) ? period : null;
+}
+
+/** What an output of a tile receives: what is stored, or sums or moments over the axes along which it repeats, in so many columns. */
+export interface Received {
+  readonly kind: "elements" | "sums" | "moments";
+  readonly columns: number;
+}
+
+/** What an output of a tile of that many axes receives; null if there is no such. Moments have an axis of two before the others. */
+export function receivedBy(x: Signature, rank: number): Received | null {
+  if (x.shape.length === rank) {
+    const columns = repeatsAfter(x);
+    return columns === null ? null : { kind: columns === 0 ? "elements" : "sums", columns };
+  }
+  const columns = repeatsAfter({ ...x, shape: x.shape.slice(1), strides: x.strides.slice(1) });
+  const fits = x.shape.length === rank + 1 && x.shape[0] === 2 && columns !== null && columns > 0 && x.strides[0] === columns;
+  return fits ? { kind: "moments", columns } : null;
 }
 
 /** Whether no two elements share a place: each stride, the smallest first, steps over all that the smaller ones reach. */

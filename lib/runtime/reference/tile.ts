@@ -2,7 +2,7 @@
 import { allocate, type TypedArray } from "../../base/dtype.js";
 import type { Tile, TileOp } from "../program.js";
 import { erf, mod, pow, round } from "./math.js";
-import { type Call, count, locate, type Operand, type ReferenceKernel, repeatsAfter, toElement } from "./operand.js";
+import { type Call, count, locate, type Operand, type ReferenceKernel, receivedBy, toElement } from "./operand.js";
 
 type ScalarOp = Exclude<TileOp, "load" | "const" | "uniform" | "index">;
 const bit = (condition: boolean) => (condition ? 1 : 0);
@@ -93,20 +93,50 @@ export function evaluate(
  */
 export function runTile(tile: Tile, operands: readonly Operand[], outputs: readonly Operand[], uniforms: Float64Array): void {
   const positions = new Float64Array(stretch);
-  const sums = outputs.map((y) => new Float64Array(repeatsAfter(y) ?? 0));
+  const rank = tile.shape.length;
+  const totals = outputs.map((y) => new Totals(receivedBy(y, rank)!.columns));
   evaluate(tile, operands, uniforms, (registers, start, length) => {
     tile.stores.forEach((register, k) => {
       const { data, dtype } = outputs[k];
-      const sum = sums[k];
-      for (let i = 0; i < length && sum.length > 0; i++) sum[(start + i) % sum.length] += registers[register][i];
-      if (sum.length > 0) return;
+      if (totals[k].columns > 0) {
+        for (let i = 0; i < length; i++) totals[k].add(registers[register][i], start + i);
+        return;
+      }
       locate(outputs[k], start, length, positions);
       for (let i = 0; i < length; i++) data[positions[i]] = toElement(dtype, registers[register][i]);
     });
   });
-  outputs.forEach(({ data, offset }, k) => {
-    data.set(sums[k], offset);
+  outputs.forEach((y, k) => {
+    const { columns, n, sum, mean, squares } = totals[k];
+    if (receivedBy(y, rank)!.kind === "sums") y.data.set(sum, y.offset);
+    if (receivedBy(y, rank)!.kind !== "moments") return;
+    y.data.set(mean, y.offset);
+    y.data.set(
+      squares.map((total, j) => total / n[j]),
+      y.offset + columns,
+    );
   });
+}
+
+/** Sums, and means and squares around them (Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products", 1962). */
+class Totals {
+  readonly n: Float64Array;
+  readonly sum: Float64Array;
+  readonly mean: Float64Array;
+  readonly squares: Float64Array;
+
+  constructor(readonly columns: number) {
+    [this.n, this.sum, this.mean, this.squares] = Array.from({ length: 4 }, () => new Float64Array(columns));
+  }
+
+  add(x: number, position: number): void {
+    const j = position % this.columns;
+    const off = x - this.mean[j];
+    this.n[j]++;
+    this.sum[j] += x;
+    this.mean[j] += off / this.n[j];
+    this.squares[j] += off * (x - this.mean[j]);
+  }
 }
 
 /** The kernel that is nothing but a tile. */

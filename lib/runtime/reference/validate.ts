@@ -4,7 +4,7 @@ import { DeviceError } from "../../base/errors.js";
 import { sameShape } from "../../base/shape.js";
 import { isKernelName, kernels } from "../kernels.js";
 import { bufferKinds, type Instruction, type Program, type Tile, tileOps, type View } from "../program.js";
-import { count, isRowMajor, repeatsAfter, type Signature } from "./operand.js";
+import { count, isRowMajor, receivedBy, type Signature } from "./operand.js";
 import { table } from "./table.js";
 
 const maxRank = 8;
@@ -112,7 +112,7 @@ function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Ins
   }
   const takesSums = expected.tile === "whole" || expected.tile === "epilogue";
   for (const [k, view] of outputs.entries()) {
-    const mayRepeat = takesSums && k >= expected.outputs && repeatsAfter(signature(program, view)) !== null;
+    const mayRepeat = takesSums && k >= expected.outputs && receivedBy(signature(program, view), tile?.shape.length ?? 0) !== null;
     if (kernel !== "copy" && !mayRepeat && !isRowMajor(signature(program, view)))
       return `output ${k} is not row-major: strides [${view.strides}]`;
   }
@@ -136,9 +136,12 @@ function tileProblem(program: Program, { kernel, inputs, outputs }: Instruction,
   const operands = role === "epilogue" ? [outputs[0], ...inputs.slice(own)] : inputs;
   const stored = role === "epilogue" ? outputs.slice(1) : role === "whole" ? outputs : [];
   if (!isFloat(tile.dtype)) return `a tile computes in f32 or f64, not ${tile.dtype}`;
-  for (const view of [...operands, ...stored]) {
-    if (!sameShape(view.shape, tile.shape)) return `an operand is [${view.shape}] but the tile [${tile.shape}]`;
-  }
+  const received = stored.map((view) => receivedBy(signature(program, view), tile.shape.length));
+  const shapes = [
+    ...operands.map(({ shape }) => shape),
+    ...stored.map(({ shape }, j) => shape.slice(received[j]?.kind === "moments" ? 1 : 0)),
+  ];
+  for (const shape of shapes) if (!sameShape(shape, tile.shape)) return `an operand is [${shape}] but the tile [${tile.shape}]`;
   for (const [r, { op, args }] of tile.steps.entries()) {
     if (!Object.hasOwn(tileOps, op)) return `there is no tile operation ${op}`;
     if (args.length !== tileOps[op]) return `step ${r}: ${op} takes ${tileOps[op]} arguments, not ${args.length}`;
@@ -146,11 +149,16 @@ function tileProblem(program: Program, { kernel, inputs, outputs }: Instruction,
     if (op !== "const" && !args.every((arg) => isIndex(arg, limit)))
       return `step ${r}: the arguments [${args}] of ${op} are not below ${limit}`;
   }
-  const sums = tile.stores.filter((_, j) => stored.length > 0 && repeatsAfter(signature(program, stored[j])) !== 0);
+  if (!tile.stores.every((r) => isIndex(r, tile.steps.length))) return `the stores [${tile.stores}] are not registers`;
+  const isSum = (j: number) => received[j] !== undefined && received[j]?.kind !== "elements";
+  const sums = tile.stores.filter((_, j) => isSum(j));
   if (new Set(sums).size < sums.length) return `the sums [${sums}] are not of one register each`;
-  const wide = stored.find((view) => repeatsAfter(signature(program, view)) !== 0 && program.buffers[view.buffer].dtype !== tile.dtype);
-  if (wide !== undefined) return `a sum is ${program.buffers[wide.buffer].dtype} but the tile ${tile.dtype}`;
-  return tile.stores.every((r) => isIndex(r, tile.steps.length)) ? null : `the stores [${tile.stores}] are not registers`;
+  for (const [j, view] of stored.entries()) {
+    const { dtype } = program.buffers[view.buffer];
+    if (isSum(j) && dtype !== tile.dtype) return `a sum is ${dtype} but the tile ${tile.dtype}`;
+    if (received[j]?.kind === "moments" && tile.steps[tile.stores[j]].op !== "load") return "moments are not of an operand";
+  }
+  return null;
 }
 
 /**
