@@ -39,6 +39,8 @@ export interface Partition {
 const maxOperands = 56;
 const maxTileValues = 100;
 const maxRank = 8;
+/** Most columns of a sum that is taken in another pass: each task has sums of its own. */
+const maxColumns = 4096;
 /** Reductions in one pass, as many as the kernel takes. */
 const maxReductions = 4;
 
@@ -54,10 +56,10 @@ function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
   return [op.name, dtype, attrs.from, attrs.to, x.shape].join(" ");
 }
 
-/** Whether it is over the first axes alone, as an output is that repeats along them. */
-function isOverFirst({ op, attrs, inputs: [x], shape }: Value): boolean {
-  const isSum = op.name === "sum" && sizeOf(x.shape) > sizeOf(shape);
-  return attrs.from === 0 && (isSum || (op.name === "moments" && 2 * sizeOf(x.shape) > sizeOf(shape)));
+/** Whether it is over the first axes alone, and leaves few columns, as an output does that repeats along them. */
+function isOverFirst({ op, attrs, inputs: [x] }: Value): boolean {
+  const columns = sizeOf(x.shape.slice(attrs.to as number));
+  return (op.name === "sum" || op.name === "moments") && attrs.from === 0 && columns <= maxColumns && sizeOf(x.shape) > columns;
 }
 
 /** Whether a step's work may fail on bad data. */

@@ -196,11 +196,12 @@ void tile_prepare(const Call& call, int own_inputs, int own_outputs, void* memor
       computed = i;
     }
   }
-  const auto sum_of = [&](const Summed& s) { state.steps[tile.stores[s.output - own_outputs]].sum = s; };
-  state.sums = each_sum(call, own_outputs, sum_of);
-  state.is_idle = state.sums > 0;
-  for (int j = 0; j < tile.store_count; ++j)
-    state.is_idle = state.is_idle && state.steps[tile.stores[j]].sum.is_moments;
+  int moments = 0;
+  state.sums = each_sum(call, own_outputs, [&](const Summed& s) {
+    state.steps[tile.stores[s.output - own_outputs]].sum = s;
+    moments += s.is_moments;
+  });
+  state.is_idle = moments > 0 && moments == tile.store_count;
   choose_length(state, tile.dtype == Dtype::f32 ? kBlock<float> : kBlock<double>);
 
   const auto is_sum = [&](int j) { return summed_of(call.outputs[own_outputs + j], tile.rank).period > 0; };

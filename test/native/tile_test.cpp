@@ -555,18 +555,38 @@ TEST_P(TileTest, SumsOfOperands) {
           {{sums.strided(shape, over_rows), sums.strided(shape, over_rows, columns)}, {bytes.view()}, {}, twice.tile()})
           .complaint,
       "");
-  TileBuilder computed(Dtype::f32, shape);
-  computed.store(computed.op(TileOp::neg, computed.load(0)));
-  Array<float> moments({2, columns});
-  const View both = moments.strided({2, rows, columns}, {columns, 0, 1});
-  EXPECT_NE(run_tile({{both}, {turned.view()}, {}, computed.tile()}).complaint, "");
-  TileBuilder converted(Dtype::f32, shape);
-  converted.store(converted.load(0));
-  EXPECT_NE(run_tile({{both}, {bytes.view()}, {}, converted.tile()}).complaint, "");
   Array<double> wide({columns});
   TileBuilder narrow(Dtype::f32, shape);
   narrow.store(narrow.load(0));
   EXPECT_NE(run_tile({{wide.strided(shape, over_rows)}, {bytes.view()}, {}, narrow.tile()}).complaint, "");
+}
+
+// Moments of what is stored as it is, too; of nothing but an operand in the tile's dtype.
+TEST_P(TileTest, MomentsOfOperands) {
+  constexpr int64_t rows = 203, columns = 37;
+  const Shape shape = {rows, columns};
+  Random random(6);
+  Array<float> x(shape, random.values<float>(rows * columns)), copy(shape), moments({2, columns});
+  Array<uint8_t> bytes(shape);
+  const View received = moments.strided({2, rows, columns}, {columns, 0, 1});
+  TileBuilder t(Dtype::f32, shape);
+  const int same = t.load(0);
+  t.store(same), t.store(same);
+  ASSERT_EQ(run_tile({{copy.view(), received}, {x.view()}, {}, t.tile()}).complaint, "");
+  EXPECT_EQ(copy.values(), x.values());
+  for (int64_t j = 0; j < columns; ++j) {
+    double mean = 0;
+    for (int64_t i = 0; i < rows; ++i) mean += x[i * columns + j] / static_cast<double>(rows);
+    EXPECT_NEAR(moments[j], mean, 1e-6);
+  }
+  TileBuilder computed(Dtype::f32, shape);
+  computed.store(computed.op(TileOp::neg, computed.load(0)));
+  EXPECT_NE(run_tile({{received}, {x.view()}, {}, computed.tile()}).complaint, "");
+  TileBuilder converted(Dtype::f32, shape);
+  converted.store(converted.load(0));
+  EXPECT_NE(run_tile({{received}, {bytes.view()}, {}, converted.tile()}).complaint, "");
+  EXPECT_NE(run_tile({{moments.strided({2, rows, columns}, {1, 0, 1})}, {x.view()}, {}, converted.tile()}).complaint,
+            "");
 }
 
 // Sums over different axes in one pass, beside what is stored.
