@@ -39,6 +39,8 @@ export interface Partition {
 const maxOperands = 56;
 const maxTileValues = 100;
 const maxRank = 8;
+/** Moments are worth it for so many times fewer elements than sums: they are taken in registers. */
+const momentsSooner = 64;
 /** Most columns of a sum that is taken in another pass: each task has sums of its own. */
 const maxColumns = 4096;
 /** Reductions in one pass, as many as the kernel takes. */
@@ -71,7 +73,7 @@ function isFallible({ host }: Step): boolean {
 
 /**
  * `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. `fuse`: values may share
- * a step. `summed`: elements from which on sums join the step that computes them.
+ * a step. `summed`: elements from which on sums join the step that computes them, moments from a 64th.
  */
 export function partition(
   captured: Captured,
@@ -373,7 +375,7 @@ export function partition(
     const [{ shape }] = host.inputs;
     const sums = [host, ...step.others];
     const areSums = sums.every((sum) => isOverFirst(sum) && sum.inputs[0].window.base === sum.inputs[0] && !inPlace.has(sum));
-    if (!areSums || sizeOf(shape) < summed) continue;
+    if (!areSums || sizeOf(shape) < (host.op.name === "sum" ? summed : summed / momentsSooner)) continue;
     for (const base of arraysOf(step)) {
       const into = stepOf.get(base);
       const fits = host.op.name === "sum" || (into?.host === base && shape.length < maxRank);
