@@ -60,8 +60,11 @@ void tile_plan_sums(const Call& call, int own_outputs, Plan& plan) {
   const int64_t bytes =
       each_sum(call, own_outputs, [&](const Summed& s) { blocks += ceil_div(s.period, kTileLength); });
   if (blocks == 0) return;
+  const int64_t tasks = plan.tasks[plan.phases - 1];
   plan.sums = (plan.workspace + 63) / 64 * 64;
-  plan.workspace = plan.sums + static_cast<size_t>(plan.tasks[plan.phases - 1] * bytes);
+  // What no memory holds is refused by the engine; its product is not to be taken for something small.
+  const bool is_absurd = static_cast<double>(tasks) * static_cast<double>(bytes) > 0x1p60;
+  plan.workspace = is_absurd ? SIZE_MAX : plan.sums + static_cast<size_t>(tasks * bytes);
   plan.sum_phase = plan.phases++;
   plan.tasks[plan.sum_phase] = blocks;
 }

@@ -561,6 +561,19 @@ TEST_P(TileTest, SumsOfOperands) {
   EXPECT_NE(run_tile({{wide.strided(shape, over_rows)}, {bytes.view()}, {}, narrow.tile()}).complaint, "");
 }
 
+// Sums that no memory holds ask for more than there can be, not for what is left of an overflow.
+TEST_P(TileTest, SumsThatNoMemoryHolds) {
+  Array<float> x({1});
+  const Shape shape = {4, int64_t(1) << 38};
+  TileBuilder t(Dtype::f32, shape);
+  t.store(t.load(0));
+  Ask ask = {{x.strided(shape, {0, 1})}, {x.strided(shape, {0, 0})}, {}, t.tile()};
+  ask.outputs[0].data = ask.inputs[0].data = nullptr;
+  Plan plan{};
+  kernel("tile").plan(call_of(ask), plan);
+  EXPECT_EQ(plan.workspace, SIZE_MAX);
+}
+
 // Moments of what is stored as it is, too; of nothing but an operand in the tile's dtype.
 TEST_P(TileTest, MomentsOfOperands) {
   constexpr int64_t rows = 203, columns = 37;
