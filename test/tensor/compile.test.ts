@@ -106,6 +106,31 @@ eachDevice("compiled functions", () => {
     }
   });
 
+  it("multiply batches of any size by a weight that stays, however each wants it packed", async () => {
+    const [k, n] = [100, 130];
+    const w = randn([k, n], { seed: 1 });
+    const weights = await w.data();
+    const product = compile((x: Tensor, w: Tensor) => x.matmul(w));
+    const batches = await Promise.all(
+      [8, 32, 12, 1, 3, 64, 200].map(async (m) => {
+        const x = randn([m, k], { seed: m });
+        const rows = await x.data();
+        const want = Array.from({ length: m * n }, (_, at) => {
+          let sum = 0;
+          for (let i = 0; i < k; i++) sum += rows[Math.floor(at / n) * k + i] * weights[i * n + (at % n)];
+          return sum;
+        });
+        return { x, want };
+      }),
+    );
+    for (let round = 0; round < 3; round++) {
+      for (const { x, want } of batches) {
+        const got = await (await product(x, w)).data();
+        expect(Math.max(...want.map((y, i) => Math.abs(y - got[i])))).toBeLessThan(1e-4);
+      }
+    }
+  });
+
   it("minimise (w − 5)²", async () => {
     for (const [dtype, after1000] of [
       ["f32", 4.9999886],
