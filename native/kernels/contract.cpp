@@ -365,7 +365,7 @@ class Task {
     // What has long runs is large, mostly.
     const bool is_column = x_.a_rows.stride[x_.a_rows.rank - 1] == 1;
     const bool is_far = !packs && j == 0 && (is_column || sum.extent[sum.rank - 1] >= kFar);
-    const T *later = later_strip(block, k0, depth, j), *later_end = later + depth * nr;
+    const T *later = later_strip(block, k0, depth, j), *later_end = later != nullptr ? later + depth * nr : nullptr;
     const bool is_first = is_packed_ && j == 0 && k0 == block.first;
     // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
     int64_t tiles = ceil_div(block.rows, mr);

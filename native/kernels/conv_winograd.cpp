@@ -368,7 +368,7 @@ void clear(float* y, int64_t count) {
 NABLA_INLINE void multiply_strip(int64_t rows, int64_t depth, const float* a, const Scratch& s, const float* b,
                                  int64_t width, const float* later, float* c, bool add, int64_t step = 1) {
   const int vectors = static_cast<int>(width / lanes), most = TileSize<float>::rows(vectors);
-  const float* later_end = later + depth * width;
+  const float* later_end = later != nullptr ? later + depth * width : nullptr;
   for (int64_t i = 0; i < rows; i += most) {
     const int height = static_cast<int>(smaller(most, rows - i));
     const int64_t ahead = i == 0 && later == nullptr ? kFarAhead * width : 0;
