@@ -58,7 +58,7 @@ export interface Tile {
   readonly dtype: FloatDType;
   readonly shape: readonly number[];
   readonly steps: readonly TileStep[];
-  /** Registers written to the tile's outputs, in order. Outputs that repeat along their first axes receive sums over them. */
+  /** Registers written to the tile's outputs, in order. Outputs that repeat along their first axes receive sums or moments over them. */
   readonly stores: readonly number[];
 }
 
