@@ -23,6 +23,7 @@ const late = [
   "compile/bands",
   "compile/print",
   "compile/recompute",
+  "compile/rematerialize",
   "dashboard/index",
   "data/cifar",
   "data/collate",

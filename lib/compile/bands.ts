@@ -5,7 +5,7 @@
  */
 import { bytesPerElement } from "../base/dtype.js";
 import { rowMajor, sameShape, sizeOf } from "../base/shape.js";
-import type { BufferSpec, Instruction, View } from "../runtime/program.js";
+import type { BufferSpec, Instruction, Tile, View } from "../runtime/program.js";
 
 /** Operands and results of a convolution for the images of a band, in bytes: half of a usual second-level cache. */
 const cacheBytes = 512 * 1024;
@@ -25,8 +25,8 @@ interface Cost {
 }
 
 /** What a convolution costs, if it may be part of a band. */
-function costOf(buffers: readonly BufferSpec[], { kernel, outputs, inputs, tile }: Instruction): Cost | null {
-  if (kernel !== "conv2d" || tile?.steps.some(({ op }) => op === "index")) return null;
+function costOf(buffers: readonly BufferSpec[], { kernel, outputs, inputs, tile, prologue }: Instruction): Cost | null {
+  if (kernel !== "conv2d" || [tile, prologue].some((one) => one?.steps.some(({ op }) => op === "index"))) return null;
   const [y, x, filter] = [outputs[0], inputs[0], inputs[1]];
   const [images] = y.shape;
   if (images < leastBands || !outputs.every((view) => isWhole(buffers, view) && view.buffer === y.buffer)) return null;
@@ -111,13 +111,15 @@ export function cutBands(
       steps: [own.has(view.buffer) ? 0 : together * view.strides[0]],
     });
     cut.push({ kernel: "loop", outputs: [], inputs: [], attrs: [images / together, 1], label: `${band.length} × conv2d` });
+    const some = (tile: Tile): Tile => ({ ...tile, shape: [together, ...tile.shape.slice(1)] });
     for (const instruction of band) {
-      const { outputs, inputs, tile } = instruction;
+      const { outputs, inputs, tile, prologue } = instruction;
       cut.push({
         ...instruction,
         outputs: outputs.map(slice),
         inputs: inputs.map((view, k) => (k === 1 ? view : slice(view))),
-        ...(tile && { tile: { ...tile, shape: [together, ...tile.shape.slice(1)] } }),
+        ...(tile && { tile: some(tile) }),
+        ...(prologue && { prologue: some(prologue) }),
       });
     }
     cut.push({ kernel: "end", outputs: [], inputs: [], attrs: [], label: "conv2d" });

@@ -1,4 +1,5 @@
 /** From a graph to a program: capture → rematerialize → partition → schedule → emit → cut bands → recompute → share memory. */
+import { sizeOf } from "../base/shape.js";
 import type { Graph } from "../graph/signature.js";
 import type { Program } from "../runtime/program.js";
 import { cutBands } from "./bands.js";
@@ -24,7 +25,7 @@ export interface CompileOptions {
   readonly share?: boolean;
   /** Bytes of intermediate values beyond which some are computed again rather than kept, those of at least a 256th part. Default 256 MB. */
   readonly plenty?: number;
-  /** Elements from which on a value that an activation's gradient needs is computed again rather than kept. Default 65536. */
+  /** Elements from which on a value that is cheap to compute is computed where it is read, again and again, rather than kept. Default 65536. */
   readonly large?: number;
   /** Elements from which on a sum over first axes is taken in the pass that computes them; moments from a 64th on. Default 2²⁰. */
   readonly summed?: number;
@@ -41,11 +42,12 @@ export function compileGraph(
   graph: Graph,
   { fuse = true, share = true, plenty = plentyOfBytes, large = largeSize, summed = summedSize }: CompileOptions = {},
 ): Compiled {
-  const assembly = new Assembly(fuse, summed);
+  const assembly = new Assembly({ fuse, large, summed });
   const captured = capture(graph);
-  new Emitter(assembly, fuse ? rematerialize(captured, large) : captured).emit();
+  // A program of small values need not load what computes large ones again, nor one without convolutions what cuts bands.
+  const isLarge = fuse && captured.values.some(({ shape }) => sizeOf(shape) >= large);
+  new Emitter(assembly, isLarge ? rematerialize(captured, large) : captured).emit();
   const inPlace = share ? reuseInPlace(assembly.buffers, assembly.instructions) : assembly.instructions;
-  // A program without convolutions need not load what cuts bands.
   const isBanded = share && inPlace.some(({ kernel }) => kernel === "conv2d");
   const banded = isBanded ? cutBands(assembly.buffers, inPlace) : { buffers: assembly.buffers, instructions: inPlace };
   const whole = planMemory(compact(banded), share);

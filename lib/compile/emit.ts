@@ -6,7 +6,7 @@ import type { KernelLowering, TileEmitter } from "../graph/op.js";
 import { topological } from "../graph/walk.js";
 import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "../runtime/program.js";
 import { schedule } from "./schedule.js";
-import { type Partition, partition, type Step } from "./steps.js";
+import { insteadOf, type Partition, partition, type Step } from "./steps.js";
 import { type Captured, capture, isScalar, tileDType, type Value } from "./value.js";
 
 /** What stands at an external place of the program: a node of the captured graph, or one of its results. */
@@ -20,11 +20,11 @@ export class Assembly {
   /** Positions of the uniforms in the captured graph, by slot. */
   readonly uniforms: number[] = [];
 
-  /** `fuse`: values may share an instruction, and a sum of so many elements (`summed`) that of what it sums. */
-  constructor(
-    readonly fuse: boolean,
-    readonly summed: number,
-  ) {}
+  /**
+   * `fuse`: values may share an instruction, what a kernel reads that of the kernel if it has so many elements (`large`), a sum of so
+   * many (`summed`) that of what it sums.
+   */
+  constructor(readonly limits: { readonly fuse: boolean; readonly large: number; readonly summed: number }) {}
 
   buffer(kind: BufferKind, dtype: DType, size: number, place?: Place): number {
     let at = 0;
@@ -57,7 +57,7 @@ export class Emitter {
     private readonly captured: Captured,
     private readonly outer: Scope | null = null,
   ) {
-    this.parts = partition(captured, { copyResults: outer === null, fuse: out.fuse, summed: out.summed });
+    this.parts = partition(captured, { copyResults: outer === null, ...out.limits });
     this.states = new Set(captured.updates.map(({ target }) => target));
   }
 
@@ -154,7 +154,7 @@ export class Emitter {
       const hosts = [host, ...step.others];
       const inputs = hosts.map(({ inputs: [input] }) => (step.tile.includes(input.window.base) ? input.window.base : input));
       const [{ shape }] = [...step.tile, ...host.inputs];
-      const { tile, operands } = this.tileOf(step.tile, shape, host.dtype as FloatDType, null, inputs);
+      const { tile, operands } = this.tileOf(step.tile, shape, host.dtype as FloatDType, inputs);
       this.out.instructions.push({
         kernel: lowering.kernel,
         outputs: hosts.map((value) => this.baseView(value)),
@@ -165,14 +165,23 @@ export class Emitter {
       });
       return;
     }
-    const inputs = host.inputs.map((input) => this.viewOf(input));
+    const { prologue, read } = this.prologueOf(step, host);
+    const inputs = host.inputs.map((input, k) => (k === 0 && read !== null ? read : this.viewOf(input)));
     const kernelOperands = (output: View) => lowering.operands?.(inputs, output, host) ?? { inputs, output };
+    const computed = prologue === null ? [] : prologue.operands;
     if (step.role !== "epilogue") {
-      const operands = kernelOperands(this.baseView(host));
-      this.out.instructions.push({ kernel: lowering.kernel, outputs: [operands.output], inputs: operands.inputs, attrs, label });
+      const own = kernelOperands(this.baseView(host));
+      this.out.instructions.push({
+        kernel: lowering.kernel,
+        outputs: [own.output],
+        inputs: [...own.inputs, ...computed],
+        attrs,
+        ...(prologue && { prologue: prologue.tile }),
+        label,
+      });
       return;
     }
-    const { tile, operands, stores, outputs } = this.passOf(step, host.shape, host.dtype as FloatDType);
+    const { tile, operands, stores, outputs } = this.passOf(step, host.shape, host.dtype as FloatDType, computed.length);
     const raw = this.rawResult(host, stores);
     const own = kernelOperands(raw);
     // The kernel may see its result in another rank ([1, m, n]); the epilogue's operands follow.
@@ -187,17 +196,31 @@ export class Emitter {
     this.out.instructions.push({
       kernel: lowering.kernel,
       outputs: [{ ...own.output, strides: rowMajor(own.output.shape) }, ...outputs.map(lift)],
-      inputs: [...own.inputs, ...operands.map(lift)],
+      inputs: [...own.inputs, ...computed, ...operands.map(lift)],
       attrs,
       tile: { ...tile, shape: own.output.shape },
+      ...(prologue && { prologue: prologue.tile }),
       label,
     });
   }
 
-  /** The tile of a step, what it stores, and where: sums to a view that repeats along the axes they are over. */
-  private passOf({ tile: values, host, others }: Step, shape: Shape, dtype: FloatDType) {
+  /** What a kernel computes of its first input, and where it reads what that is made of. */
+  private prologueOf({ prologue: values }: Step, { inputs: [{ shape, window }] }: Value) {
+    const [value] = values.slice(-1);
+    if (value === undefined) return { prologue: null, read: null };
+    const from = insteadOf(values)!;
+    const prologue = this.tileOf(values, value.shape, value.dtype as FloatDType, [value], { first: from });
+    return { prologue, read: { ...this.viewOf(from), shape, strides: window.strides } };
+  }
+
+  /**
+   * The tile of a step, what it stores, and where: sums to a view that repeats along the axes they are over. A kernel's epilogue has so
+   * many operands of others (`before`) before its own.
+   */
+  private passOf({ tile: values, host, others }: Step, shape: Shape, dtype: FloatDType, before = 0) {
     const stores = values.filter((value) => this.parts.isStored(value));
-    const { tile, operands } = this.tileOf(values, shape, dtype, host, [...stores, ...others.map(({ inputs: [x] }) => x)]);
+    const given = host === null ? {} : { first: host, before };
+    const { tile, operands } = this.tileOf(values, shape, dtype, [...stores, ...others.map(({ inputs: [x] }) => x)], given);
     const outputs = [...stores.map((value) => this.baseView(value)), ...others.map((sum) => this.sumView(sum))];
     return { tile, operands, stores, outputs };
   }
@@ -226,10 +249,16 @@ export class Emitter {
   }
 
   /**
-   * The tile program of elementwise `values`, whose results `stores` are, computed here or loaded. With `host`, operand 0 is the
-   * host's result.
+   * The tile program of elementwise `values`, whose results `stores` are, computed here or loaded. Operand 0 is `first`, if given, and
+   * `before` others follow.
    */
-  private tileOf(values: readonly Value[], shape: Shape, dtype: FloatDType, host: Value | null, stores: readonly Value[]) {
+  private tileOf(
+    values: readonly Value[],
+    shape: Shape,
+    dtype: FloatDType,
+    stores: readonly Value[],
+    { first, before = 0 }: { first?: Value; before?: number } = {},
+  ) {
     const steps: TileStep[] = [];
     const operands: View[] = [];
     const registers = new Map<Value, number>();
@@ -255,13 +284,13 @@ export class Emitter {
           registers.get(base) ?? (base.source === null ? emitter.constant(base.attrs.value as number) : push(this.scalarStep(base)));
         registers.set(base, register);
       } else {
-        register = push({ op: "load", args: [operands.length + (host === null ? 0 : 1)] });
+        register = push({ op: "load", args: [operands.length + (first === undefined ? 0 : 1 + before)] });
         operands.push(broadcastTo(this.viewOf(value), shape));
       }
       registers.set(value, register);
       return register;
     };
-    if (host !== null) registers.set(host, push({ op: "load", args: [0] }));
+    if (first !== undefined) registers.set(first, push({ op: "load", args: [0] }));
     for (const value of values) {
       const { lowering } = value.op;
       if (lowering.kind === "tile") registers.set(value, lowering.emit(emitter, value.inputs.map(load), value));

@@ -15,10 +15,10 @@ export function printProgram({ buffers, instructions, arenaBytes, uniformCount }
   return lines.join("\n");
 }
 
-function printInstruction({ kernel, outputs, inputs, attrs, tile, label }: Instruction): string {
+function printInstruction({ kernel, outputs, inputs, attrs, tile, prologue, label }: Instruction): string {
   const attrText = attrs.length > 0 ? ` {${attrs.join(", ")}}` : "";
-  const tileText = tile === undefined ? "" : ` [${printTile(tile)}]`;
-  return `${outputs.map(printView).join(", ")}${outputs.length > 0 ? " = " : ""}${kernel}(${inputs.map(printView).join(", ")})${attrText}${tileText}  # ${label}`;
+  const text = (name: string, of: Tile | undefined) => (of === undefined ? "" : ` ${name}[${printTile(of)}]`);
+  return `${outputs.map(printView).join(", ")}${outputs.length > 0 ? " = " : ""}${kernel}(${inputs.map(printView).join(", ")})${attrText}${text("of ", prologue)}${text("", tile)}  # ${label}`;
 }
 
 function printView({ buffer, offset, shape, strides, steps }: View): string {

@@ -5,6 +5,7 @@
  */
 import { sizeOf } from "../base/shape.js";
 import type { Partition, Step } from "./steps.js";
+import { makesLittle } from "./value.js";
 
 export function schedule(partition: Partition): Step[] {
   const { steps } = partition;
@@ -47,8 +48,7 @@ function rankOf({ host, tile, copy, before }: Step, { inPlace }: Partition, rank
   if (copy !== null) return Number.MAX_SAFE_INTEGER;
   if (tile.some((value) => inPlace.has(value))) return -1;
   if (host !== null) {
-    const isLittle = host.inputs.some(({ shape }) => sizeOf(shape) >= 2 * sizeOf(host.shape));
-    return isLittle ? Math.max(-1, ...[...before].map(rank)) + behind : host.id;
+    return makesLittle(host) ? Math.max(-1, ...[...before].map(rank)) + behind : host.id;
   }
   const isEarly = before.size === 0 && sizeOf(tile[0].shape) <= small;
   return isEarly ? -1 : tile[tile.length - 1].id;

@@ -4,7 +4,7 @@
  * and updates are ordered so that variables can be assigned in place.
  */
 import { sameShape, sizeOf } from "../base/shape.js";
-import { type Captured, isScalar, isWhole, tileDType, type Value } from "./value.js";
+import { type Captured, isScalar, isTile, isWhole, prologueOf, tileDType, type Value } from "./value.js";
 
 /** A copy at a program's end: into a result, or into a variable that could not be written in place. */
 export type CopyTarget = { readonly kind: "output"; readonly index: number } | { readonly kind: "state"; readonly target: Value };
@@ -12,6 +12,8 @@ export type CopyTarget = { readonly kind: "output"; readonly index: number } | {
 export interface Step {
   /** Elementwise values, in order; empty for a plain kernel. */
   readonly tile: Value[];
+  /** Elementwise values, in order, the last of which the kernel takes for its first input. */
+  readonly prologue: Value[];
   /** The kernel, assembly or loop; null for a plain elementwise step or copy. */
   host: Value | null;
   /** Reductions that are made in the same pass: with the host, which is one as well, or over what the tile computes. */
@@ -46,7 +48,6 @@ const maxColumns = 4096;
 /** Reductions in one pass, as many as the kernel takes. */
 const maxReductions = 4;
 
-const isTile = (value: Value): boolean => value.op.lowering.kind === "tile";
 const isGiven = (value: Value): boolean => value.source !== null && !isScalar(value);
 
 function isReduction({ op: { lowering } }: Value): boolean {
@@ -64,6 +65,14 @@ function isOverFirst({ op, attrs, inputs: [x] }: Value): boolean {
   return (op.name === "sum" || op.name === "moments") && attrs.from === 0 && columns <= maxColumns && sizeOf(x.shape) > columns;
 }
 
+/** What a kernel reads in the place of what its prologue computes of it: an array of that size and dtype, as it lies; null if there is none. */
+export function insteadOf(prologue: readonly Value[]): Value | null {
+  const [{ dtype, shape }] = prologue.slice(-1);
+  const inside = new Set(prologue);
+  const operands = prologue.flatMap(({ inputs }) => inputs.filter((x) => !inside.has(x.window.base)));
+  return operands.find((x) => x.dtype === dtype && isWhole(x.window) && sameShape(x.shape, shape)) ?? null;
+}
+
 /** Whether a step's work may fail on bad data. */
 function isFallible({ host }: Step): boolean {
   if (host === null) return false;
@@ -73,18 +82,18 @@ function isFallible({ host }: Step): boolean {
 
 /**
  * `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. `fuse`: values may share
- * a step. `summed`: elements from which on sums join the step that computes them, moments from a 64th.
+ * a step. `large`: elements from which on a kernel computes what it reads. `summed`: elements from which on sums join the step that computes them, moments from a 64th.
  */
 export function partition(
   captured: Captured,
-  { copyResults, fuse, summed }: { copyResults: boolean; fuse: boolean; summed: number },
+  { copyResults, fuse, large, summed }: { copyResults: boolean; fuse: boolean; large: number; summed: number },
 ): Partition {
   const steps = new Set<Step>();
   const stepOf = new Map<Value, Step>();
   const users = new Map<Value, Set<Value>>();
 
   const newStep = (parts: Pick<Step, "tile" | "host" | "role"> & Partial<Step>): Step => {
-    const step: Step = { copy: null, others: [], before: new Set(), after: new Set(), ...parts };
+    const step: Step = { prologue: [], copy: null, others: [], before: new Set(), after: new Set(), ...parts };
     steps.add(step);
     return step;
   };
@@ -176,9 +185,9 @@ export function partition(
     return operands.size;
   };
 
-  const absorb = (into: Step, from: Step) => {
-    into.tile.push(...from.tile);
-    into.tile.sort((a, b) => a.id - b.id);
+  const absorb = (into: Step, from: Step, as: "tile" | "prologue" = "tile") => {
+    into[as].push(...from.tile);
+    into[as].sort((a, b) => a.id - b.id);
     for (const value of from.tile) stepOf.set(value, into);
     for (const host of [from.host, ...from.others]) if (host !== null) stepOf.set(host, into);
     for (const step of from.before) {
@@ -316,7 +325,23 @@ export function partition(
     }
   }
 
-  // 5. Prologues: an elementwise step that only reductions read, which become one if they are several.
+  // 5. Prologues: an elementwise step that a kernel alone reads, as its first input.
+  for (const host of captured.values) {
+    const value = fuse && needed.has(host) ? prologueOf(host) : null;
+    const other = value === null ? undefined : stepOf.get(value);
+    if (value === null || other?.role !== "tile" || sizeOf(value.shape) < large || tileDType(value) !== host.dtype) continue;
+    const step = stepOf.get(host)!;
+    const overwritten = step.tile.flatMap((one) => inPlace.get(one) ?? []);
+    const isFree = other.tile.every(
+      (one) =>
+        !inPlace.has(one) && one.inputs.every(({ window }) => !overwritten.includes(window.base)) && (one === value || !isStored(one)),
+    );
+    const isRead = users.get(value)!.size > 1 || rootBases.has(value) || !(near(value, host) || isFreeAt(value, host));
+    if (!isFree || isRead || other.others.length > 0 || insteadOf(other.tile) === null) continue;
+    if (operandCount([...other.tile, ...step.tile]) + host.inputs.length > maxOperands || detour(other, step)) continue;
+    absorb(step, other, "prologue");
+  }
+  // ... or that only reductions read, which become one if they are several.
   for (const host of captured.values) {
     if (!fuse || !needed.has(host) || !isReduction(host)) continue;
     const { window } = host.inputs[0];
@@ -367,7 +392,7 @@ export function partition(
     const summed = new Set(into.others.map(({ inputs: [x] }) => x));
     if (!takesSums(into) || !canJoin(into, step, into.host) || into.tile.some((value) => inPlace.has(value))) return false;
     if (sums.some(({ inputs: [x] }) => summed.has(x)) || operandsOf(step).some((base) => into.others.includes(base))) return false;
-    return operandCount([...into.tile, ...step.tile]) + 2 * (into.others.length + sums.length) <= maxOperands;
+    return operandCount([...into.prologue, ...into.tile, ...step.tile]) + 2 * (into.others.length + sums.length) <= maxOperands;
   };
   for (const host of captured.values) {
     const step = stepOf.get(host);

@@ -43,9 +43,35 @@ export function isContiguous({ shape, strides }: { shape: Shape; strides: readon
   return true;
 }
 
+/** True if the window is the transpose of its base, a matrix. */
+function isTransposed({ base, offset, shape, strides }: Window): boolean {
+  const [m, n] = shape;
+  return shape.length === 2 && sameShape(base.shape, [n, m]) && offset === 0 && strides[0] === 1 && strides[1] === m;
+}
+
 /** True if the window is the whole of its base, element by element. */
 export function isWhole(window: Window): boolean {
   return window.offset === 0 && isContiguous(window) && sizeOf(window.shape) === sizeOf(window.base.shape);
+}
+
+/** Whether a kernel makes little of much (gradients of filters), so that it runs as soon as it can, and what it needs can leave. */
+export function makesLittle({ inputs, shape }: Value): boolean {
+  return inputs.some((x) => sizeOf(x.shape) >= 2 * sizeOf(shape));
+}
+
+/** Whether it is computed element by element. */
+export function isTile({ op }: Value): boolean {
+  return op.lowering.kind === "tile";
+}
+
+/** The elementwise value that the kernel of `host` may compute as it reads it, in the place of its first input; null if there is none. */
+export function prologueOf(host: Value): Value | null {
+  const { lowering } = host.op;
+  if (lowering.kind !== "kernel" || lowering.takesPrologue?.(host) !== true) return null;
+  const [{ window }, ...others] = host.inputs;
+  const { base } = window;
+  if (!isTile(base) || others.some((x) => x.window.base === base)) return null;
+  return isWhole(window) || isTransposed(window) ? base : null;
 }
 
 /** A number known to the program or handed to each run: never stored, always part of the tile that uses it. */

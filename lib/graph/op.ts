@@ -51,6 +51,8 @@ export interface KernelLowering {
   readonly epilogue?: boolean;
   /** The kernel takes its input as a tile program (reductions). */
   readonly prologue?: boolean;
+  /** Whether the kernel takes a tile program in the place of its first input. */
+  readonly takesPrologue?: (node: Lowered) => boolean;
   /** The kernel finds bad data while running (labels out of range): updates of variables wait for it. */
   readonly fallible?: boolean;
   /** The inputs are uniforms, whose slots follow the attributes. */

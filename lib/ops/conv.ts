@@ -2,8 +2,9 @@
 import { DTypeError, ShapeError, ValueError } from "../base/errors.js";
 import { checkOptions, optionsOf } from "../base/options.js";
 import type { Shape } from "../base/shape.js";
-import { defineOp, type KernelLowering, node, type Op, type Rule } from "../graph/op.js";
+import { defineOp, type KernelLowering, type Lowered, node, type Op, type Rule } from "../graph/op.js";
 import type { Tensor } from "../graph/tensor.js";
+import { convTakesPrologue } from "../runtime/prologue.js";
 import { floating, fromArray, show, type TensorLike } from "./convert.js";
 import { mul } from "./elementwise.js";
 import { reshape } from "./views.js";
@@ -109,15 +110,11 @@ export function spatial(op: string, value: TensorLike, rank: Rank): Tensor {
 
 export type ConvAttrs = Geometry & { groups: number; direct: boolean };
 
-const convLowering = (kernel: string): KernelLowering => ({
-  kind: "kernel",
-  kernel,
-  epilogue: true,
-  attrs: ({ attrs }) => {
-    const { stride, padding, dilation, groups, direct } = attrs as unknown as ConvAttrs;
-    return [...stride, ...padding, ...dilation, groups, direct ? 1 : 0];
-  },
-});
+const attrsOf = ({ attrs }: Lowered): number[] => {
+  const { stride, padding, dilation, groups, direct } = attrs as unknown as ConvAttrs;
+  return [...stride, ...padding, ...dilation, groups, direct ? 1 : 0];
+};
+const convLowering = (kernel: string): KernelLowering => ({ kind: "kernel", kernel, epilogue: true, attrs: attrsOf });
 
 const settings = ({ stride, padding, dilation, groups, direct }: ConvAttrs): ConvAttrs => ({ stride, padding, dilation, groups, direct });
 
@@ -128,7 +125,10 @@ const convOp = defineOp<"x" | "w", ConvAttrs>({
     x: (gy, at) => convInputGrad(gy, at.w, at.x.shape, settings(at)),
     w: (gy, at) => convFilterGrad(at.x, gy, at.w.shape, settings(at)),
   },
-  lowering: convLowering("conv2d"),
+  lowering: {
+    ...convLowering("conv2d"),
+    takesPrologue: (y) => convTakesPrologue(y.inputs[0].shape, y.inputs[1].shape, y.shape, attrsOf(y)),
+  },
 });
 
 const convInputGradOp = defineOp<"gy" | "w", ConvAttrs>({
@@ -148,7 +148,10 @@ const convFilterGradOp = defineOp<"x" | "gy", ConvAttrs>({
     x: (g, at) => convInputGrad(at.gy, g, at.x.shape, settings(at)),
     gy: (g, at) => conv(at.x, g, at.gy.shape, settings(at)),
   },
-  lowering: convLowering("conv2d_filter_grad"),
+  lowering: {
+    ...convLowering("conv2d_filter_grad"),
+    takesPrologue: (w) => convTakesPrologue(w.inputs[0].shape, w.shape, w.inputs[1].shape, attrsOf(w)),
+  },
 });
 
 export const conv = (x: Tensor, w: Tensor, shape: Shape, attrs: ConvAttrs): Tensor => node(convOp, [x, w], shape, x.dtype, { ...attrs });

@@ -27,6 +27,7 @@ const matmulOp = defineOp({
     kernel: "gemm",
     strided: true,
     epilogue: true,
+    takesPrologue: () => true,
     operands: (inputs, output) => {
       const batch = output.shape.length === 3 ? output.shape[0] : 1;
       return { inputs: inputs.map((view) => batched(view, batch)), output: batched(output, batch) };

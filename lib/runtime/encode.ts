@@ -32,11 +32,13 @@ export function encodeProgram({ buffers, instructions, uniformCount, arenaBytes 
 
   const encode = (instruction: Instruction) => {
     const { kernel, outputs, inputs, attrs } = instruction;
-    words.push(name(kernel), outputs.length, inputs.length, attrs.length, instruction.tile === undefined ? 0 : 1);
+    const tiles = (instruction.tile === undefined ? 0 : 1) + (instruction.prologue === undefined ? 0 : 2);
+    words.push(name(kernel), outputs.length, inputs.length, attrs.length, tiles);
     outputs.forEach(view);
     inputs.forEach(view);
     words.push(...attrs);
     if (instruction.tile !== undefined) tile(instruction.tile);
+    if (instruction.prologue !== undefined) tile(instruction.prologue);
   };
 
   for (const { kind, dtype, size, place } of buffers) words.push(bufferKinds.indexOf(kind), dtypes.indexOf(dtype), size, place);

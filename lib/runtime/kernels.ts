@@ -7,6 +7,8 @@ export interface KernelSignature {
   readonly attrs: number;
   /** What a tile is to the kernel: all of its work, the computation of its input, an optional step after its work. */
   readonly tile: "whole" | "prologue" | "epilogue" | "none";
+  /** Takes a tile in the place of its first input. */
+  readonly prologue: boolean;
   /** Element types of the own operands and the tile: one floating type; the same but for one i32 index; any. */
   readonly dtypes: "float" | "indexed" | "any";
   /** Own inputs may have any strides. */
@@ -20,6 +22,7 @@ const kernel = (inputs: number, attrs: number, more: Partial<KernelSignature> = 
   outputs: 1,
   attrs,
   tile: "none",
+  prologue: false,
   dtypes: "float",
   strided: false,
   fallible: false,
@@ -31,10 +34,10 @@ export const kernels = {
   reduce: kernel(0, 4, { outputs: 0, tile: "prologue" }),
   arg_reduce: kernel(1, 4, { dtypes: "indexed" }),
   copy: kernel(1, 0, { strided: true, dtypes: "any" }),
-  gemm: kernel(2, 0, { strided: true, tile: "epilogue" }),
-  conv2d: kernel(2, 8, { tile: "epilogue" }),
+  gemm: kernel(2, 0, { strided: true, tile: "epilogue", prologue: true }),
+  conv2d: kernel(2, 8, { tile: "epilogue", prologue: true }),
   conv2d_input_grad: kernel(2, 8, { tile: "epilogue" }),
-  conv2d_filter_grad: kernel(2, 8, { tile: "epilogue" }),
+  conv2d_filter_grad: kernel(2, 8, { tile: "epilogue", prologue: true }),
   max_pool2d: kernel(1, 6, { tile: "epilogue" }),
   max_pool2d_scatter: kernel(2, 6, { tile: "epilogue" }),
   max_pool2d_gather: kernel(2, 6, { tile: "epilogue" }),

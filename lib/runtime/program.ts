@@ -42,8 +42,10 @@ export interface Instruction {
   readonly outputs: readonly View[];
   readonly inputs: readonly View[];
   readonly attrs: readonly number[];
-  /** Elementwise chain: the kernel's whole work (`tile`), its prologue (`reduce`) or its epilogue (`gemm`, `conv2d` …). */
+  /** Elementwise chain: the kernel's whole work (`tile`), what it reduces (`reduce`) or its epilogue (`gemm`, `conv2d` …). */
   readonly tile?: Tile;
+  /** What the first input is to be taken for (`gemm`, `conv2d` …); never computed as a whole. */
+  readonly prologue?: Tile;
   /** The op this instruction came from, for messages: `crossEntropy`. */
   readonly label: string;
 }

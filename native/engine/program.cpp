@@ -2,7 +2,8 @@
 //
 //   program      format, uniforms, arena bytes, buffer count, instruction count, buffers…, instructions…
 //   buffer       kind, dtype, size, place
-//   instruction  kernel, output count, input count, attribute count, has tile, views…, attributes…, tile
+//   instruction  kernel, output count, input count, attribute count, tiles (0 none, 1 a tile, 2 a prologue, 3 both),
+//                views…, attributes…, tile, prologue
 //   view         buffer, offset, rank, step count, shape…, strides…, steps…
 //   tile         dtype, rank, step count, store count, shape…, steps…, stores…
 //   step         operation, argument count, arguments…
@@ -181,7 +182,8 @@ class Parser {
     const int64_t outputs = integer("the number of outputs", 0, kMaxOperands);
     const int64_t inputs = integer("the number of inputs", 0, kMaxOperands - outputs);
     const int64_t attrs = count("attributes", 1);
-    const bool has_tile = integer("the mark of a tile", 0, 1) != 0;
+    const int64_t tiles = integer("the mark of tiles", 0, 3);
+    const bool has_tile = (tiles & 1) != 0, has_prologue = (tiles & 2) != 0;
 
     ins.depth = static_cast<int>(loops_.size());
     ins.views.resize(static_cast<size_t>(outputs + inputs));
@@ -196,7 +198,9 @@ class Parser {
     }
     ins.attrs.resize(static_cast<size_t>(attrs));
     for (double& attr : ins.attrs) attr = static_cast<double>(integer("an attribute", -kMaxCount, kMaxElements));
-    if (has_tile) parse_tile(ins, static_cast<int>(outputs + inputs));
+    const int operands = static_cast<int>(outputs + inputs);
+    if (has_tile) parse_tile(ins.tile, ins.steps, ins.stores, operands);
+    if (has_prologue) parse_tile(ins.prologue, ins.prologue_steps, ins.prologue_stores, operands);
 
     Call& call = ins.call;
     call.output_count = static_cast<int>(outputs);
@@ -207,9 +211,10 @@ class Parser {
     call.inputs = ins.views.data() + outputs;
     call.attrs = ins.attrs.data();
     call.tile = has_tile ? &ins.tile : nullptr;
+    call.prologue = has_prologue ? &ins.prologue : nullptr;
 
     if (label_ == "loop" || label_ == "end") {
-      if (outputs + inputs > 0 || has_tile) fail("it takes no operands");
+      if (outputs + inputs > 0 || tiles != 0) fail("it takes no operands");
       label_ == "loop" ? open_loop(ins) : close_loop(ins);
     } else {
       plan(ins);
@@ -310,8 +315,7 @@ class Parser {
     }
   }
 
-  void parse_tile(Instruction& ins, int operands) {
-    Tile& tile = ins.tile;
+  void parse_tile(Tile& tile, std::vector<TileStep>& steps, std::vector<int32_t>& stores, int operands) {
     tile.dtype = kDtypes[integer("the tile's dtype", 0, 1)];
     tile.rank = static_cast<int>(integer("the tile's rank", 0, kMaxRank));
     tile.step_count = static_cast<int>(integer("the number of the tile's steps", 1, kMaxTileSteps));
@@ -321,13 +325,12 @@ class Parser {
       tile.shape[d] = integer("the tile's shape", 0, room);
       room /= std::max<int64_t>(tile.shape[d], 1);
     }
-    ins.steps.resize(static_cast<size_t>(tile.step_count));
-    for (int i = 0; i < tile.step_count; ++i) parse_step(ins.steps[static_cast<size_t>(i)], i, operands);
-    ins.stores.resize(static_cast<size_t>(tile.store_count));
-    for (int32_t& store : ins.stores)
-      store = static_cast<int32_t>(integer("a store of the tile", 0, tile.step_count - 1));
-    tile.steps = ins.steps.data();
-    tile.stores = ins.stores.data();
+    steps.resize(static_cast<size_t>(tile.step_count));
+    for (int i = 0; i < tile.step_count; ++i) parse_step(steps[static_cast<size_t>(i)], i, operands);
+    stores.resize(static_cast<size_t>(tile.store_count));
+    for (int32_t& store : stores) store = static_cast<int32_t>(integer("a store of the tile", 0, tile.step_count - 1));
+    tile.steps = steps.data();
+    tile.stores = stores.data();
   }
 
   void parse_step(TileStep& step, int i, int operands) {
@@ -354,6 +357,7 @@ class Parser {
       if (label_ == kernels_.kernels[k]->name) ins.kernel = kernels_.kernels[k];
     if (ins.kernel == nullptr) fail("there is no such kernel");
     const Kernel& kernel = *ins.kernel;
+    if (ins.call.prologue != nullptr && !kernel.takes_prologue) fail("it takes no prologue");
     if (const char* complaint = kernel.check(ins.call)) fail(complaint);
     if (!never_runs()) check_overlap(ins);
 
@@ -383,7 +387,7 @@ class Parser {
       const bool in_pass = is_tile || (epilogue && y > 0);
       for (int x = 0; x < call.input_count; ++x) {
         const int k = call.output_count + x;
-        if (overlap(ins, y, k) && !(in_pass && same_view(ins, y, k) && (is_tile || x >= own_input_count(ins))))
+        if (overlap(ins, y, k) && !(in_pass && same_view(ins, y, k) && (is_tile || is_in_epilogue_only(ins, x))))
           fail("output " + text(y) + " overlaps input " + text(x));
       }
       for (int x = 0; x < y; ++x)
@@ -395,11 +399,17 @@ class Parser {
   // A kernel with an epilogue has the tile's operands last: as many inputs before them as it takes without a tile.
   int own_input_count(const Instruction& ins) const {
     Call bare = ins.call;
-    bare.tile = nullptr;
+    bare.tile = bare.prologue = nullptr;
     bare.output_count = 1;
     for (bare.input_count = 0; bare.input_count <= ins.call.input_count; ++bare.input_count)
       if (ins.kernel->check(bare) == nullptr) return bare.input_count;
     return ins.call.input_count;
+  }
+
+  bool is_in_epilogue_only(const Instruction& ins, int input) const {
+    const int operand = input - own_input_count(ins) + 1;
+    const auto loads = [&](const TileStep& s) { return s.op == TileOp::load && s.args[0] == operand; };
+    return operand > 0 && std::none_of(ins.prologue_steps.begin(), ins.prologue_steps.end(), loads);
   }
 
   // First byte and the one after the last, in the arena or in a storage.

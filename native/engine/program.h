@@ -76,6 +76,9 @@ struct Instruction {
   Tile tile{};
   std::vector<TileStep> steps;
   std::vector<int32_t> stores;
+  Tile prologue{};
+  std::vector<TileStep> prologue_steps;
+  std::vector<int32_t> prologue_stores;
   Block state;
   // What the kernel keeps, the stamp of the input that it is of (0: of none), and the stamp that the input had last.
   std::shared_ptr<KeptBlock> kept;

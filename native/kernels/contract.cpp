@@ -7,6 +7,7 @@
 #include "contract_thin.h"
 #include "contract_tile.h"
 #include "partials.h"
+#include "prologue.h"
 #include "tile.h"
 
 namespace nabla::NABLA_ISA {
@@ -103,6 +104,9 @@ int64_t b_elements(const Cut& cut) {
   return cut.packs_ahead ? 0 : cut.pack_cols * cut.depth + kBlock<T>;
 }
 
+// Entries of a task's tables of offsets.
+int64_t offset_count(const Cut& cut) { return 3 * cut.rows + 2 * (cut.cols + cut.depth); }
+
 // Whether the elements that a microkernel reads one after the other fall on a few sets of the cache: packing them costs
 // less than their misses if there are enough columns.
 template <class T>
@@ -124,7 +128,8 @@ bool reads_matrices(const Call& call) {
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
   Cut cut{};
-  cut.swapped = should_swap<T>(job);
+  const bool computes_rows = job.computed == Computed::rows, computes_columns = job.computed == Computed::columns;
+  cut.swapped = !computes_rows && should_swap<T>(job);
   cut.m = cut.swapped ? job.n : job.m;
   cut.n = cut.swapped ? job.m : job.n;
   cut.k = job.k;
@@ -136,18 +141,20 @@ Cut cut_of(const Job& job, const Call& call) {
   const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
     return round_up(ceil_div(size, ceil_div(size, most)), unit);
   };
-  cut.is_thin = cut.m <= kThin && cut.k > 0 && job.runs_b && !cut.swapped;
+  cut.is_thin = cut.m <= kThin && cut.k > 0 && job.runs_b && !cut.swapped && !computes_columns;
   const int64_t most_depth = cut.is_thin ? kThinDepth : kDepth;
   cut.depth = cut.k == 0 ? 1 : balanced(cut.k, most_depth, 8);
-  cut.rows = balanced(cut.m, kRows / mr * mr, mr);
+  const int64_t most_rows = computes_rows ? smaller(kRows, kPiece / larger(cut.k, 1)) : kRows;
+  cut.rows = balanced(cut.m, larger(most_rows / mr, 1) * mr, mr);
   cut.cols = balanced(cut.n, cut.is_thin ? kThinCols : kCols, nr);
   const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
   const int64_t narrow = round_up(kNarrow, nr);
   // A long sum over a small result is cut along k alone, so that both operands are read once and C stays in L2.
-  const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kLong;
+  const bool is_long = job.parts == 1 && cut.m * cut.n <= kSmall && cut.k >= kLong && !computes_rows;
   // Where A fits L2 a task packs its own columns of B: nobody waits for packing, nothing goes through another cache.
-  const bool takes_all_rows = !is_read_in_place && cut.m * cut.depth <= kWhole && !reads_matrices(call) &&
+  const bool takes_all_rows = !is_read_in_place && !computes_rows && cut.m * cut.depth <= kWhole &&
+                              !reads_matrices(call) &&
                               (2 * job.parts * job.batch * ceil_div(cut.n, narrow) >= kTasks ||
                                cost_of(cut.m, narrow, cut.k) <= 4 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
@@ -170,7 +177,7 @@ Cut cut_of(const Job& job, const Call& call) {
 
   cut.splits = 1;
   const int64_t most_tasks = cut.is_thin ? kThinTasks : kTasks;
-  if (job.parts == 1 && tasks() < most_tasks) {
+  if (job.parts == 1 && tasks() < most_tasks && !computes_rows) {
     const double worth = cut.is_thin ? time_of<T>(cut.m, cut.cols, cut.k) / kThinNanoseconds
                                      : cost_of(cut.rows, cut.cols, cut.k) / kTaskNanoseconds;
     const int64_t wanted = smaller(ceil_div(most_tasks, tasks()), static_cast<int64_t>(worth));
@@ -183,13 +190,14 @@ Cut cut_of(const Job& job, const Call& call) {
 
   const int64_t copies_of_b = job.parts * ((cut.swapped ? job.shared_a : job.shared_b) ? 1 : job.batch);
   const int64_t k_blocks = ceil_div(cut.k, cut.depth);
-  cut.packs_ahead = cut.k > 0 && !is_read_in_place && tasks() > copies_of_b * cut.col_blocks;
+  const bool computes_b = computes_columns && cut.swapped;
+  cut.packs_ahead = cut.k > 0 && !is_read_in_place && !computes_b && tasks() > copies_of_b * cut.col_blocks;
   cut.pack_cols = smaller(round_up(kPackCols, nr), cut.cols);
   cut.pack_tasks = copies_of_b * k_blocks * ceil_div(cut.n, cut.pack_cols);
   cut.packed_bytes = aligned(static_cast<size_t>(copies_of_b * cut.k * round_up(cut.n, nr)) * sizeof(T));
-  // Rows of A that are thin read B from memory, packed or not; B is no input where the kernel's own tasks write it.
+  // Rows of A that are thin read B from memory, packed or not; B is no input where it is computed.
   const bool is_own = cut.swapped && job.own_tasks > 0;
-  if (cut.k > 0 && cut.m > kThin && job.parts == 1 && !is_own) {
+  if (cut.k > 0 && cut.m > kThin && job.parts == 1 && !is_own && !computes_b) {
     cut.kept_bytes = cut.packed_bytes;
     cut.keep_tasks = cut.pack_tasks;
   }
@@ -200,10 +208,15 @@ Cut cut_of(const Job& job, const Call& call) {
                         (cut.swapped ? cut.row_blocks == 1 : cut.col_blocks == 1 || cut.cols >= kInlineRun);
   if (cut.splits > 1 || (call.tile && !cut.finishes_inline)) cut.finish_tasks = ceil_div(job.output_size, kFinishSpan);
 
+  if (computes_rows) cut.computed_elements = cut.rows * cut.k;
+  if (computes_columns) cut.computed_elements = cut.depth * job.m;
   const int64_t packed = a_elements<T>(cut) + b_elements<T>(cut);
-  const int64_t offsets = 3 * cut.rows + 2 * (cut.cols + cut.depth);
-  cut.scratch = aligned(static_cast<size_t>(packed) * sizeof(T)) + aligned(static_cast<size_t>(offsets) * 8);
-  cut.nanoseconds = time_of<T>(smaller(cut.rows, cut.m), smaller(cut.cols, cut.n), smaller(cut.split_depth, cut.k));
+  cut.scratch = aligned(static_cast<size_t>(packed) * sizeof(T)) + aligned(static_cast<size_t>(offset_count(cut)) * 8) +
+                aligned(static_cast<size_t>(cut.computed_elements) * sizeof(T));
+  const int64_t rows = smaller(cut.rows, cut.m), cols = smaller(cut.cols, cut.n),
+                depth = smaller(cut.split_depth, cut.k);
+  cut.nanoseconds =
+      time_of<T>(rows, cols, depth) + prologue_cost(call) * static_cast<double>((cut.swapped ? cols : rows) * depth);
   return cut;
 }
 
@@ -241,7 +254,10 @@ class Task {
     c_rows_ = a_rows_ + cut.rows, strip_rows_ = c_rows_ + cut.rows;
     b_cols_ = strip_rows_ + cut.rows, c_cols_ = b_cols_ + cut.cols;
     a_sum_ = c_cols_ + cut.cols, b_sum_ = a_sum_ + cut.depth;
+    computed_ =
+        reinterpret_cast<T*>(work.scratch + aligned(strips) + aligned(static_cast<size_t>(offset_count(cut)) * 8));
     tile_scratch_ = work.scratch + cut.scratch;
+    prologue_scratch_ = tile_scratch_ + (call.tile ? tile_scratch(call) : 0);
     m_ = x_.a_rows.size(), n_ = x_.b_cols.size(), k_ = x_.a_sum.size();
   }
 
@@ -278,6 +294,7 @@ class Task {
     fill_offsets(x_.c_rows, block.i0, block.rows, c_rows_);
     fill_offsets(x_.b_cols, block.j0, block.cols, b_cols_);
     fill_offsets(x_.c_cols, block.j0, block.cols, c_cols_);
+    if (job_.computed == Computed::rows) compute_rows(block);
 
     if (cut_.is_thin && x_.b_cols.is_run(1) && writes_runs() && block.first < block.last) {
       multiply_thin(block);
@@ -323,12 +340,38 @@ class Task {
     do {
       const int64_t depth = smaller(cut_.depth, larger(block.last - k0, 0));
       fill_offsets(x_.a_sum, k0, depth, a_sum_);
-      if (packs) pack_rows(block, depth);
       if (!is_packed_) fill_offsets(x_.b_sum, k0, depth, b_sum_);
+      Block slice = block;
+      if (job_.computed == Computed::columns) compute_columns(slice, depth);
+      if (packs) pack_rows(slice, depth);
       const Chain<T>* links = k0 + depth >= block.last ? chain : nullptr;
-      for (int64_t j = 0; j < block.cols; j += cut_.tile_cols) multiply_strip(block, k0, depth, j, packs, links);
+      for (int64_t j = 0; j < block.cols; j += cut_.tile_cols) multiply_strip(slice, k0, depth, j, packs, links);
       k0 += cut_.depth;
     } while (k0 < block.last);
+  }
+
+  // Computes the rows of A, and has the block and the tables point there.
+  void compute_rows(Block& block) {
+    if (k_ == 0) return;
+    const int64_t first = a_rows_[0];
+    prologue_run(call_, work_, block.a - a_ + first, block.rows * k_, computed_, prologue_scratch_);
+    block.a = computed_;
+    for (int64_t i = 0; i < block.rows; ++i) a_rows_[i] -= first;
+  }
+
+  // The same for as many columns of A, or of B where that is what the prologue computes, as the slice has terms.
+  void compute_columns(Block& slice, int64_t depth) {
+    if (depth == 0) return;
+    const T *&from = cut_.swapped ? slice.b : slice.a, *const all = cut_.swapped ? b_ : a_;
+    int64_t* const sum = cut_.swapped ? b_sum_ : a_sum_;
+    const int64_t width = job_.m, first = sum[0], i0 = cut_.swapped ? slice.j0 : slice.i0;
+    const int64_t count = cut_.swapped ? slice.cols : slice.rows, start = from - all + first;
+    if (count == width)
+      prologue_run(call_, work_, start, depth * width, computed_, prologue_scratch_);
+    else
+      prologue_run_rows(call_, work_, start + i0, count, depth, width, computed_ + i0, prologue_scratch_);
+    from = computed_;
+    for (int64_t k = 0; k < depth; ++k) sum[k] -= first;
   }
 
   // Packs the rows of A, and has the tables point there.
@@ -441,10 +484,10 @@ class Task {
   const Call& call_;
   const Work& work_;
   const T *a_, *b_;
-  T *c_, *packed_, *partials_, *a_strips_, *b_strips_;
+  T *c_, *packed_, *partials_, *a_strips_, *b_strips_, *computed_;
   bool is_packed_;
   int64_t *a_rows_, *c_rows_, *strip_rows_, *b_cols_, *c_cols_, *a_sum_, *b_sum_;  // offsets
-  char* tile_scratch_;
+  char *tile_scratch_, *prologue_scratch_;
   int64_t m_, n_, k_;
 };
 
@@ -463,8 +506,8 @@ void contract_plan(const Job& job, const Call& call, Plan& plan) {
   plan.tasks[plan.phases++] = cut.multiply_tasks;
   if (cut.finish_tasks > 0) plan.tasks[plan.phases++] = cut.finish_tasks;
   plan.workspace = job.own_bytes + cut.packed_bytes + cut.partial_bytes;
-  plan.scratch = cut.scratch + (call.tile ? tile_scratch(call) : 0);
-  plan.state = call.tile ? tile_state_size(call) : 0;
+  plan.scratch = cut.scratch + (call.tile ? tile_scratch(call) : 0) + prologue_scratch(call);
+  plan.state = (call.tile ? tile_state_size(call) : 0) + prologue_state_size(call);
   plan.grain = static_cast<int64_t>(cut.nanoseconds);
   plan.kept = cut.kept_bytes;
   plan.keep_tasks = cut.keep_tasks;
@@ -472,7 +515,10 @@ void contract_plan(const Job& job, const Call& call, Plan& plan) {
   plan.kept_layout = cut.depth << 8 | cut.tile_cols;
 }
 
-void contract_prepare(const Call& call, void* state) { tile_prepare(call, 2, 1, state); }
+void contract_prepare(const Call& call, void* state) {
+  if (call.tile) tile_prepare(call, 2, 1, state);
+  prologue_prepare(call, 2, state);
+}
 
 Place contract_place(const Job& job, const Cut& cut, const Work& work) {
   int phase = work.phase;

@@ -40,6 +40,10 @@ struct Contraction {
   int64_t batch, a_batch, b_batch, c_batch;
 };
 
+// How a prologue computes A: not at all; the rows of a block, whole; or the columns of a slice of k, whole. Each lies
+// in memory without gaps then.
+enum class Computed { none, rows, columns };
+
 // What a kernel asks for: `parts` contractions that together write each element of the output once.
 struct Job {
   int64_t parts, batch, m, n, k;  // sizes are those of the largest part
@@ -47,6 +51,7 @@ struct Job {
   bool runs_a, runs_b;            // rows of A, columns of B are neighbours in memory
   bool is_contiguous;             // parts = 1 and C is row-major: rows step by n, columns by 1, batches by m·n
   int64_t output_size;
+  Computed computed;
   int64_t own_tasks;  // of the kernel itself, which write A: run before all that reads it
   size_t own_bytes;   // of workspace, for the kernel itself
 };
@@ -66,8 +71,9 @@ struct Cut {
   int64_t keep_tasks, pack_tasks, multiply_tasks, finish_tasks;
   size_t packed_bytes, partial_bytes;  // workspace: packed B, one image of the output for each split
   size_t kept_bytes;                   // of packed B, where it may be kept
-  size_t scratch;
-  double nanoseconds;  // of a task
+  int64_t computed_elements;           // of scratch, for what a prologue computes
+  size_t scratch;                      // without what the tile and the prologue need
+  double nanoseconds;                  // of a task
 };
 Cut contract_cut(const Job&, const Call&);
 

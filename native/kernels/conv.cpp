@@ -8,6 +8,7 @@
 
 #include "contract.h"
 #include "kernels.h"
+#include "prologue.h"
 #include "tile.h"
 
 namespace nabla::NABLA_ISA {
@@ -121,6 +122,7 @@ Problem problem_of(Pass pass, const Call& call) {
     }
   }
   job.is_contiguous = job.parts == 1 && g.groups == 1;
+  if (call.prologue) job.computed = pass == Pass::forward ? Computed::rows : Computed::columns;
   if (p.framed && job.output_size > 0) {
     const int64_t rows = source.shape[0] * p.range[0].size;
     p.rows_per_task = larger(1, kFrameTask / p.row);
@@ -223,9 +225,15 @@ const char* check(Pass pass, const Call& call) {
     frame *= static_cast<double>(y.shape[1 + d]) * call.attrs[d] + static_cast<double>(x.shape[1 + d]) +
              static_cast<double>(w.shape[d]) * call.attrs[4 + d] + call.attrs[2 + d];
   if (!(frame < kLargest)) return "a convolution's padded images are too large";
-  if (!call.tile)
-    return call.input_count == 2 && call.output_count == 1 ? nullptr : "a convolution has operands for no tile";
-  return tile_check(call, 2, 1);
+  if (call.prologue) {
+    const Conv g = conv_of(pass, call);
+    if (pass == Pass::input_grad || !(g.is_pointwise() || g.is_depthwise()))
+      return "a prologue stands before pointwise and depthwise convolutions, and their filter gradients";
+    if (const char* complaint = prologue_check(call, 2)) return complaint;
+  }
+  if (call.tile) return tile_check(call, 2, 1);
+  const bool fits = call.output_count == 1 && (call.prologue || call.input_count == 2);
+  return fits ? nullptr : "a convolution has operands for no tile";
 }
 
 void plan_own(Pass pass, const Call& call, Plan& plan) {
@@ -270,7 +278,8 @@ constexpr Kernel kernel_for(const char* name) {
           [](const Call& call) { return check(pass, call); },
           [](const Call& call, Plan& p) { plan(pass, call, p); },
           contract_prepare,
-          [](const Call& call, const Work& work) { run(pass, call, work); }};
+          [](const Call& call, const Work& work) { run(pass, call, work); },
+          pass != Pass::input_grad};
 }
 
 }  // namespace

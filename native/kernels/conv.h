@@ -19,6 +19,12 @@ struct Conv {
   NABLA_INLINE int64_t filters() const { return k / groups; }  // output channels of a group
   NABLA_INLINE int64_t pixels() const { return n * out[0] * out[1]; }
   NABLA_INLINE int64_t taps() const { return window[0] * window[1] * depth(); }
+  // A matrix product: each pixel of y is made of one of x.
+  NABLA_INLINE bool is_pointwise() const {
+    bool is = groups == 1;
+    for (int d = 0; d < 2; ++d) is = is && window[d] == 1 && stride[d] == 1 && pad[d] == 0 && in[d] == out[d];
+    return is;
+  }
   // One filter for each channel: nothing to contract over.
   NABLA_INLINE bool is_depthwise() const { return groups > 1 && groups == c && groups == k; }
 };

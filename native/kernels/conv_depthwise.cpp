@@ -3,6 +3,7 @@
 #include "chain.h"
 #include "conv.h"
 #include "partials.h"
+#include "prologue.h"
 #include "tile.h"
 
 namespace nabla::NABLA_ISA {
@@ -34,6 +35,61 @@ Rows rows_of(Pass pass, const Conv& g, int lanes) {
   Rows rows{g.n * size[0], larger(1, kTask / row)};
   if (pass == Pass::filter_grad) rows.per_task = larger(rows.per_task, ceil_div(rows.total, kMostChunks));
   return rows;
+}
+
+// Rows of x that rows [first, last) of y of one image are made of.
+struct Span {
+  int64_t first, last;
+};
+Span span_of(const Conv& g, int64_t first, int64_t last) {
+  const int64_t reach = (g.window[0] - 1) * g.dilation[0] + 1;
+  const int64_t low = first * g.stride[0] - g.pad[0], high = (last - 1) * g.stride[0] - g.pad[0] + reach;
+  const int64_t from = smaller(g.in[0], larger(0, low));
+  return {from, larger(from, smaller(g.in[0], high))};
+}
+
+// Rows of y for which a prologue computes x at once.
+int64_t rows_together(const Conv& g) {
+  const int64_t reach = (g.window[0] - 1) * g.dilation[0] + 1, rows = kPiece / larger(1, g.in[1] * g.c);
+  return larger(1, (rows - reach) / g.stride[0] + 1);
+}
+
+size_t computed_bytes(const Conv& g, const Call& call) {
+  if (!call.prologue) return 0;
+  const int64_t reach = (g.window[0] - 1) * g.dilation[0] + 1;
+  const int64_t rows = smaller(g.in[0], (rows_together(g) - 1) * g.stride[0] + reach);
+  return (static_cast<size_t>(rows * g.in[1] * g.c) * size_of(call.inputs[0].dtype) + 63) / 64 * 64;
+}
+
+// The images that rows of the result are made of, as they lie or as a prologue has computed them: the first element of
+// image i lies at data[i·size − origin], and it is that of so many `rows`.
+template <class T>
+struct Images {
+  const T* data;
+  int64_t rows, size, origin;
+  NABLA_INLINE const T* of(int64_t row) const { return data + row / rows * size; }
+};
+
+// Calls visit(first, last, images) for pieces [first, last) of a task's rows of the result: all, or as many of one
+// image as a prologue computes the source for.
+template <class T, class Visit>
+NABLA_INLINE void each_piece(Pass pass, const Conv& g, const Call& call, const Work& work, int64_t first, int64_t last,
+                             Visit visit) {
+  const bool to_input = pass == Pass::input_grad;
+  const int64_t *from = to_input ? g.out : g.in, rows = (to_input ? g.in : g.out)[0];
+  const int64_t line = from[1] * g.c, size = from[0] * line;
+  const T* const source = reinterpret_cast<const T*>(call.inputs[0].data);
+  if (!call.prologue) return visit(first, last, Images<T>{source, rows, size, 0});
+  char* const at = work.scratch + (call.tile ? tile_scratch(call) : 0);
+  T* const computed = reinterpret_cast<T*>(at);
+  for (int64_t row = first, end; row < last; row = end) {
+    const int64_t i = row % rows;
+    end = smaller(last, row + smaller(rows - i, rows_together(g)));
+    const Span span = span_of(g, i, i + end - row);
+    prologue_run(call, work, row / rows * size + span.first * line, (span.last - span.first) * line, computed,
+                 at + computed_bytes(g, call));
+    visit(row, end, Images<T>{computed, rows, 0, span.first * line});
+  }
 }
 
 // Taps of index `at` of y, or (input gradient) of gx, along axis d.
@@ -167,27 +223,28 @@ NABLA_INLINE void by_columns(const Taps& taps, int64_t from, Run run) {
 
 // Forward and input gradient: result[position] = Σ_taps source · filter.
 template <bool is_affine, class T>
-void gather(Pass pass, const Conv& g, const Call& call, const Chain<T>& chain, int64_t task) {
+void gather(Pass pass, const Conv& g, const Call& call, const Chain<T>& chain, const Work& work) {
   const bool forward = pass == Pass::forward;
   const int64_t *size = forward ? g.out : g.in, *other = forward ? g.in : g.out;
-  const T* source = reinterpret_cast<const T*>(call.inputs[0].data);
   const T* filter = reinterpret_cast<const T*>(call.inputs[1].data);
   T* result = reinterpret_cast<T*>(call.outputs[0].data);
   const Rows cut = rows_of(pass, g, Vec<T>::lanes);
-  const int64_t first = task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
+  const int64_t start = work.task * cut.per_task, end = smaller(cut.total, start + cut.per_task);
   const int64_t from = (forward ? g.stride[1] : 1) * g.c;
-  for (int64_t row = first; row < last; ++row) {
-    const T* image = source + row / size[0] * other[0] * other[1] * g.c;
-    const Taps rows = taps_of(pass, g, 0, row % size[0]).times(other[1] * g.c, g.window[1] * g.c);
-    each_run(pass, g, [&](int64_t j, int64_t step, int64_t count, const Taps& columns) {
-      const Taps taps = columns.times(g.c, g.c);
-      const Target<T> to = {result, (row * size[1] + j) * g.c, step * g.c, chain};
-      by_columns(taps, from, [&](auto k) {
-        gather_run<is_affine, decltype(k)::value, 8>(image + rows.cell + taps.cell, from,
-                                                     filter + rows.filter + taps.filter, rows, taps, g.c, to, count);
+  each_piece<T>(pass, g, call, work, start, end, [&](int64_t first, int64_t last, const Images<T>& images) {
+    for (int64_t row = first; row < last; ++row) {
+      const Taps rows = taps_of(pass, g, 0, row % size[0]).times(other[1] * g.c, g.window[1] * g.c);
+      const T* image = images.of(row) + rows.cell - images.origin;
+      each_run(pass, g, [&](int64_t j, int64_t step, int64_t count, const Taps& columns) {
+        const Taps taps = columns.times(g.c, g.c);
+        const Target<T> to = {result, (row * size[1] + j) * g.c, step * g.c, chain};
+        by_columns(taps, from, [&](auto k) {
+          gather_run<is_affine, decltype(k)::value, 8>(image + taps.cell, from, filter + rows.filter + taps.filter,
+                                                       rows, taps, g.c, to, count);
+        });
       });
-    });
-  }
+    }
+  });
 }
 
 // partial[filter] += Σ_p x[p·from + cell] · gy[p·step] for p < n, for a register of channels.
@@ -312,18 +369,17 @@ void correlate_channels(const T* x, const Taps& rows, const T* gy, int64_t step,
 // Filter gradient over some rows of y: partial[filter] = Σ_pixels x · gy.
 template <class T>
 void correlate(const Conv& g, const Call& call, const Work& work) {
-  const T* x = reinterpret_cast<const T*>(call.inputs[0].data);
   const T* gy = reinterpret_cast<const T*>(call.inputs[1].data);
   const int64_t size = g.window[0] * g.window[1] * g.c;
   T* partial = reinterpret_cast<T*>(work.workspace) + work.task * size;
   sweep<T>(size, [&](int64_t i, auto some) { store(partial + i, Vec<T>::zero(), some); });
   const Rows cut = rows_of(Pass::filter_grad, g, Vec<T>::lanes);
-  const int64_t first = work.task * cut.per_task, last = smaller(cut.total, first + cut.per_task);
+  const int64_t start = work.task * cut.per_task, end = smaller(cut.total, start + cut.per_task);
   const int64_t columns = g.window[1];
   const Strip strip = strip_of(g);
-  const auto add_row = [&](int64_t row, int64_t from, int64_t channels) {
+  const auto add_row = [&](const Images<T>& images, int64_t row, int64_t from, int64_t channels) {
     const Taps rows = taps_of(Pass::filter_grad, g, 0, row % g.out[0]).times(g.in[1] * g.c, columns * g.c);
-    const T* image = x + row / g.out[0] * g.in[0] * g.in[1] * g.c + rows.cell + from;
+    const T* image = images.of(row) + rows.cell - images.origin + from;
     const T* incoming = gy + row * g.out[1] * g.c + from;
     T* to = partial + rows.filter + from;
     const auto add_strip = [&](auto width, auto stride) {
@@ -344,8 +400,11 @@ void correlate(const Conv& g, const Call& call, const Work& work) {
     });
   };
   constexpr int64_t block = kRegisters * Vec<T>::lanes;
-  for (int64_t c = 0; c < g.c; c += block)
-    for (int64_t row = first; row < last; ++row) add_row(row, c, smaller(block, g.c - c));
+  each_piece<T>(Pass::filter_grad, g, call, work, start, end,
+                [&](int64_t first, int64_t last, const Images<T>& images) {
+                  for (int64_t c = 0; c < g.c; c += block)
+                    for (int64_t row = first; row < last; ++row) add_row(images, row, c, smaller(block, g.c - c));
+                });
 }
 
 template <class T>
@@ -354,14 +413,17 @@ void plan_typed(Pass pass, const Conv& g, const Call& call, Plan& plan) {
   const int64_t size = call.outputs[0].size();
   plan.phases = 1;
   plan.tasks[0] = size == 0 ? 0 : rows.tasks();
-  plan.grain = static_cast<int64_t>(kNanoseconds * static_cast<double>(kTask));
+  const int64_t row = pass == Pass::input_grad ? 0 : g.stride[0] * g.in[1] * g.c;
+  plan.grain =
+      static_cast<int64_t>(kNanoseconds * static_cast<double>(kTask) +
+                           prologue_cost(call) * static_cast<double>(smaller(rows.per_task, rows.total) * row));
   if (pass == Pass::filter_grad) {
     plan.phases = 2;
     plan.tasks[1] = ceil_div(size, kFinishSpan);
     plan.workspace = static_cast<size_t>(larger(1, rows.tasks()) * size) * sizeof(T);
   }
-  plan.scratch = call.tile ? tile_scratch(call) : 0;
-  plan.state = call.tile ? tile_state_size(call) : 0;
+  plan.scratch = (call.tile ? tile_scratch(call) : 0) + computed_bytes(g, call) + prologue_scratch(call);
+  plan.state = (call.tile ? tile_state_size(call) : 0) + prologue_state_size(call);
 }
 
 template <class T>
@@ -372,9 +434,9 @@ void run_typed(Pass pass, const Conv& g, const Call& call, const Work& work) {
     const bool is_chain = chain_of(call, chain);
     if (!is_chain) chain.count = 0;
     if (chain.is_affine())
-      gather<true>(pass, g, call, chain, work.task);
+      gather<true>(pass, g, call, chain, work);
     else
-      gather<false>(pass, g, call, chain, work.task);
+      gather<false>(pass, g, call, chain, work);
     if (is_chain) return;
     const Rows rows = rows_of(pass, g, Vec<T>::lanes);
     const int64_t row = (pass == Pass::forward ? g.out : g.in)[1] * g.c, first = work.task * rows.per_task;

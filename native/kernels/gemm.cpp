@@ -1,6 +1,7 @@
 // gemm: batched matrix product of views with any strides.
 #include "contract.h"
 #include "kernels.h"
+#include "prologue.h"
 #include "tile.h"
 
 namespace nabla::NABLA_ISA {
@@ -16,8 +17,14 @@ const char* check(const Call& call) {
   if (a.shape[1] != c.shape[1] || b.shape[2] != c.shape[2]) return "gemm's c must be [batch, rows of a, columns of b]";
   if (a.shape[2] != b.shape[1]) return "gemm's a has not as many columns as b has rows";
   if (!is_contiguous(c)) return "gemm's c must be row-major contiguous";
-  if (!call.tile) return call.input_count == 2 && call.output_count == 1 ? nullptr : "gemm has operands for no tile";
-  return tile_check(call, 2, 1);
+  if (call.prologue) {
+    const bool transposed = a.strides[1] == 1 && a.strides[2] == a.shape[1] && a.shape[0] == 1;
+    if (!is_contiguous(a) && !transposed) return "gemm's a is row-major or the transpose of that where it is computed";
+    if (const char* complaint = prologue_check(call, 2)) return complaint;
+  }
+  if (call.tile) return tile_check(call, 2, 1);
+  const bool fits = call.output_count == 1 && (call.prologue || call.input_count == 2);
+  return fits ? nullptr : "gemm has operands for no tile";
 }
 
 // The product as one of fewer batches with more rows, where one b serves rows of a that step evenly through all
@@ -34,7 +41,7 @@ Product product_of(const Call& call) {
   return p;
 }
 
-Job job_of(const Product& p) {
+Job job_of(const Product& p, const Call& call) {
   Job job{};
   job.parts = 1;
   job.batch = p.batch;
@@ -47,6 +54,7 @@ Job job_of(const Product& p) {
   job.runs_b = p.b.strides[2] == 1;
   job.is_contiguous = true;
   job.output_size = p.batch * p.m * p.n;
+  if (call.prologue) job.computed = is_contiguous(call.inputs[0]) ? Computed::rows : Computed::columns;
   return job;
 }
 
@@ -66,14 +74,14 @@ Contraction contraction_of(const Product& p) {
 }
 
 void plan(const Call& call, Plan& plan) {
-  contract_plan(job_of(product_of(call)), call, plan);
+  contract_plan(job_of(product_of(call), call), call, plan);
   tile_plan_sums(call, 1, plan);
 }
 
 void run(const Call& call, const Work& work) {
   if (tile_sum_up(call, work)) return;
   const Product product = product_of(call);
-  const Job job = job_of(product);
+  const Job job = job_of(product, call);
   const Cut cut = contract_cut(job, call);
   contract_run(job, cut, contract_place(job, cut, work), contraction_of(product),
                {call.inputs[0].data, call.inputs[1].data, call.outputs[0].data}, call, work);
@@ -81,6 +89,6 @@ void run(const Call& call, const Work& work) {
 
 }  // namespace
 
-const Kernel gemm_kernel = {"gemm", false, true, check, plan, contract_prepare, run};
+const Kernel gemm_kernel = {"gemm", false, true, check, plan, contract_prepare, run, true};
 
 }  // namespace nabla::NABLA_ISA

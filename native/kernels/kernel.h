@@ -79,6 +79,7 @@ struct Call {
   const View* inputs;
   const double* attrs;
   const Tile* tile;        // null if none
+  const Tile* prologue;    // of what the first input is to be taken for; null if none, see docs/kernels.md
   const double* uniforms;  // null while planning
 };
 
@@ -140,6 +141,7 @@ struct Kernel {
   void (*plan)(const Call&, Plan&);
   void (*prepare)(const Call&, void* state);  // may be null when state == 0
   void (*run)(const Call&, const Work&);      // one task
+  bool takes_prologue = false;                // a tile in the place of its first input
 };
 
 struct KernelSet {

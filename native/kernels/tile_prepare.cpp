@@ -108,12 +108,13 @@ const char* tile_check_operands(const Call& call, int own_inputs, int own_output
   if (tile.step_count < 1 || tile.step_count > kMaxTileSteps) return "a tile has 1 to 256 steps";
   if (call.input_count < own_inputs) return "the kernel's own inputs are missing";
   const int operands = call.input_count - own_inputs + own_outputs;
-  for (int k = 0; k < operands; ++k)
+  for (int i = 0; i < tile.step_count; ++i) {
+    if (tile.steps[i].op != TileOp::load) continue;
+    const int k = tile.steps[i].args[0];
+    if (k >= operands) return "a tile loads an operand that does not exist";
     if (!same_shape(operand_of(call, own_inputs, own_outputs, k), tile.rank, tile.shape))
       return "a tile's operands must have the tile's shape (broadcast by strides of 0)";
-  for (int i = 0; i < tile.step_count; ++i)
-    if (tile.steps[i].op == TileOp::load && tile.steps[i].args[0] >= operands)
-      return "a tile loads an operand that does not exist";
+  }
   return nullptr;
 }
 

@@ -352,6 +352,63 @@ TEST_P(ConvTest, ChainAsTile) {
     }
 }
 
+// Pointwise and depthwise convolutions, and their filter gradients, of what a prologue computes: channels in one block
+// and several, more channels than filters and fewer, rows of several pieces, windows beyond the image.
+TEST_P(ConvTest, Prologue) {
+  const Geometry cases[] = {
+      {2, 8, 8, 24, 40, 1, 1, 1, 1, 0, 0, 1, 1, 1},     {2, 7, 5, 3, 5, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {3, 20, 20, 96, 24, 1, 1, 1, 1, 0, 0, 1, 1, 1},   {1, 30, 31, 16, 96, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {2, 14, 14, 300, 70, 1, 1, 1, 1, 0, 0, 1, 1, 1},  {2, 7, 7, 1100, 130, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {1, 3, 3, 40, 1200, 1, 1, 1, 1, 0, 0, 1, 1, 1},   {1, 1, 2, 700, 20, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {2, 100, 100, 12, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1}, {2, 0, 3, 12, 10, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+      {2, 12, 12, 19, 19, 3, 3, 1, 1, 1, 1, 1, 1, 19},  {2, 13, 12, 33, 33, 3, 5, 2, 3, 1, 2, 2, 1, 33},
+      {2, 40, 60, 70, 70, 3, 3, 1, 1, 1, 1, 1, 1, 70},  {3, 41, 59, 96, 96, 3, 3, 2, 2, 1, 1, 1, 1, 96},
+      {2, 60, 50, 32, 32, 5, 5, 2, 2, 2, 2, 1, 1, 32},  {2, 5, 5, 4, 4, 3, 3, 1, 1, 4, 4, 1, 1, 4},
+      {1, 4, 4, 6, 6, 2, 2, 5, 5, 0, 0, 1, 1, 6},       {1, 3, 700, 200, 200, 3, 3, 1, 1, 1, 1, 1, 1, 200},
+      {1, 120, 40, 64, 64, 9, 3, 1, 1, 4, 1, 1, 1, 64}, {2, 6, 6, 3, 3, 3, 3, 2, 2, 0, 0, 1, 1, 3, 1},
+  };
+  const auto expect = [&](auto zero, const Geometry& g) {
+    using T = decltype(zero);
+    SCOPED_TRACE(g.text());
+    Random random(9);
+    const auto make = [&](const Shape& s) { return Array<T>(s, random.values<T>(product(s))); };
+    Array<T> x = make(g.x()), w = make(g.f()), gy = make(g.y());
+    const int64_t taps = g.r * g.s * g.c / g.groups, pixels = g.n * g.oh() * g.ow();
+    expect_prologue<T>(kernel("conv2d"), kernel("tile"), {{}, {x.view(), w.view()}, g.attrs()}, g.x(), g.y(), taps);
+    expect_prologue<T>(kernel("conv2d_filter_grad"), kernel("tile"), {{}, {x.view(), gy.view()}, g.attrs()}, g.x(),
+                       g.f(), pixels);
+  };
+  for (const Geometry& g : cases) {
+    expect(0.f, g);
+    expect(0.0, g);
+  }
+}
+
+TEST_P(ConvTest, ComplaintsOfPrologues) {
+  const auto complaint = [&](const char* name, const Geometry& g, Dtype dtype, int stores) {
+    Array<double> x({4096}), w({4096}), y({4096}), bias({16});
+    const auto view = [](Array<double>& a, const Shape& s) { return a.strided(s, contiguous(s), 0, Dtype::f32); };
+    TileBuilder t(dtype, g.x());
+    for (int j = 0; j < stores; ++j) t.store(t.op(TileOp::add, t.load(0), t.load(1)));
+    const View other = bias.strided(g.x(), {0, 0, 0, 1}, 0, Dtype::f32);
+    Ask ask = {{view(y, g.y())}, {view(x, g.x()), view(w, g.f()), other}, g.attrs()};
+    if (std::string(name) == "conv2d_input_grad") ask.inputs[0] = view(x, g.y()), ask.outputs[0] = view(y, g.x());
+    ask.prologue = t.tile();
+    return run(kernel(name), ask).complaint;
+  };
+  const Geometry pointwise = {1, 5, 5, 4, 6, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+                 depthwise = {1, 5, 5, 4, 4, 3, 3, 1, 1, 1, 1, 1, 1, 4};
+  EXPECT_EQ(complaint("conv2d", pointwise, Dtype::f32, 1), "");
+  EXPECT_EQ(complaint("conv2d", depthwise, Dtype::f32, 1), "");
+  EXPECT_NE(complaint("conv2d", depthwise, Dtype::f64, 1), "");
+  EXPECT_NE(complaint("conv2d", depthwise, Dtype::f32, 0), "");
+  EXPECT_NE(complaint("conv2d", depthwise, Dtype::f32, 2), "");
+  EXPECT_NE(complaint("conv2d_input_grad", depthwise, Dtype::f32, 1), "");
+  EXPECT_NE(complaint("conv2d", {1, 5, 5, 4, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1}, Dtype::f32, 1), "");
+  EXPECT_NE(complaint("conv2d", {1, 5, 5, 4, 6, 1, 1, 2, 2, 0, 0, 1, 1, 1}, Dtype::f32, 1), "");
+  EXPECT_NE(complaint("conv2d", {1, 5, 5, 4, 6, 1, 1, 1, 1, 1, 1, 1, 1, 1}, Dtype::f32, 1), "");
+}
+
 TEST_P(ConvTest, Complaints) {
   const Geometry g = {1, 5, 5, 4, 6, 3, 3, 1, 1, 1, 1, 1, 1, 2};
   Array<float> x(g.x()), w(g.f()), y(g.y()), odd({1, 5, 5, 3});

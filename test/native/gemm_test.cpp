@@ -223,6 +223,35 @@ TEST_P(GemmTest, EpilogueAsTile) {
   }
 }
 
+// Of what a prologue computes: a row-major and transposed, thin, wide, swapped, in several slices of k and blocks, with
+// batches.
+TEST_P(GemmTest, Prologue) {
+  Random random(11);
+  const auto expect = [&](auto zero, int64_t batch, int64_t m, int64_t n, int64_t k, bool transposed) {
+    using T = decltype(zero);
+    Array<T> a({batch, m, k}, random.values<T>(batch * m * k)), b({batch, k, n}, random.values<T>(batch * k * n));
+    const View view = transposed ? a.strided({batch, m, k}, {m * k, 1, m}) : a.view();
+    const Shape shape = transposed ? Shape{batch, k, m} : Shape{batch, m, k};
+    expect_prologue<T>(kernel("gemm"), kernel("tile"), {{}, {view, b.view()}}, shape, {batch, m, n}, k);
+  };
+  for (const auto& [batch, m, n, k] : {std::array<int64_t, 4>{1, 1, 1, 1},
+                                       {1, 1, 300, 90},
+                                       {1, 90, 1, 300},
+                                       {1, 128, 84, 120},
+                                       {1, 200, 1300, 70},
+                                       {1, 700, 10, 1100},
+                                       {1, 24, 130, 9000},
+                                       {1, 400, 30, 5},
+                                       {1, 9, 11, 0},
+                                       {1, 0, 5, 3},
+                                       {3, 50, 40, 20}})
+    for (bool transposed : {false, true}) {
+      if (transposed && batch > 1) continue;
+      expect(0.f, batch, m, n, k, transposed);
+      expect(0.0, batch, m, n, k, transposed);
+    }
+}
+
 TEST_P(GemmTest, NanReachesItsRowAndColumnOnly) {
   const int64_t m = 20, n = 40, k = 30;
   Array<float> a({1, m, k}, std::vector<float>(m * k, 1)), b({1, k, n}, std::vector<float>(k * n, 1)), c({1, m, n});

@@ -151,6 +151,7 @@ struct Ask {
   std::vector<double> attrs = {};
   const Tile* tile = nullptr;
   std::vector<double> uniforms = {};
+  const Tile* prologue = nullptr;
 };
 
 inline Call call_of(const Ask& ask) {
@@ -163,6 +164,7 @@ inline Call call_of(const Ask& ask) {
   call.inputs = ask.inputs.data();
   call.attrs = ask.attrs.data();
   call.tile = ask.tile;
+  call.prologue = ask.prologue;
   call.uniforms = ask.uniforms.data();
   return call;
 }
@@ -226,6 +228,53 @@ class Random {
  private:
   uint64_t s_;
 };
+
+// A kernel that takes max(x·c + e, r), computed by a prologue, for its first input beside the same on what `tile` has
+// computed, the largest sum of which has so many `terms`; and to the bit with tasks backwards. x is ask.inputs[0],
+// whose memory is of `shape`; c is one number for each column, r one for each element of the first axis, e of the shape
+// of x.
+template <class T>
+void expect_prologue(const Kernel& kernel, const Kernel& tile, Ask ask, const Shape& shape, const Shape& out,
+                     int64_t terms) {
+  SCOPED_TRACE(testing::Message() << kernel.name << " " << testing::PrintToString(shape) << " to "
+                                  << testing::PrintToString(out) << " f" << 8 * sizeof(T));
+  const int64_t size = product(shape);
+  Random random(static_cast<uint64_t>(size) + 3);
+  Shape by_column(shape.size()), by_first(shape.size());
+  by_column.back() = by_first.front() = 1;
+  Array<T> x(shape), computed(shape), e(shape, random.values<T>(size)),
+      c({shape.back()}, random.values<T>(shape.back()));
+  Array<T> r({shape.front()}, random.values<T>(shape.front(), -1, 0)), want(out), got(out), again(out), scaled(out);
+  if (size > 0) std::memcpy(x.data(), ask.inputs[0].data, static_cast<size_t>(size) * sizeof(T));
+  const View column = c.strided(shape, by_column), first = r.strided(shape, by_first);
+  TileBuilder t(dtype_of<T>, shape);
+  const int sum = t.op(TileOp::add, t.op(TileOp::mul, t.load(0), t.load(1)), t.load(2));
+  t.store(t.op(TileOp::maximum, sum, t.load(3)));
+  ASSERT_EQ(run(tile, {{computed.view()}, {x.view(), column, e.view(), first}, {}, t.tile()}).complaint, "");
+  Ask plain = ask;
+  plain.inputs[0].data = computed.memory.data();
+  plain.outputs = {want.view()};
+  ASSERT_EQ(run(kernel, plain).complaint, "");
+
+  ask.inputs.insert(ask.inputs.end(), {column, e.view(), first});
+  ask.prologue = t.tile();
+  for (auto* y : {&got, &again}) {
+    ask.outputs = {y->view()};
+    ASSERT_EQ(run(kernel, ask, y == &again).complaint, "");
+    ASSERT_TRUE(y->memory.intact());
+  }
+  EXPECT_EQ(got.values(), again.values());
+  const double tolerance = (sizeof(T) == 4 ? 6e-7 : 1.2e-15) * (4 + static_cast<double>(terms));
+  for (int64_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << "element " << i;
+
+  TileBuilder twice(dtype_of<T>, out);
+  twice.store(twice.op(TileOp::mul, twice.load(0), twice.constant(2)));
+  ask.tile = twice.tile();
+  ask.outputs = {got.view(), scaled.view()};
+  ASSERT_EQ(run(kernel, ask).complaint, "");
+  for (int64_t i = 0; i < got.size(); ++i) ASSERT_EQ(scaled[i], 2 * got[i]) << "element " << i;
+  EXPECT_EQ(got.values(), again.values());
+}
 
 // Sums of what a kernel's epilogue computes of its result y, an element e and a column c, over all axes but the last
 // `kept` ones: y, z = y·e + c, which is stored, and z·(e − c). Beside sums in double, and to the bit with tasks

@@ -1,9 +1,10 @@
 /** Walks a validated program over bound memory, loops included. */
-import type { TypedArray } from "../../base/dtype.js";
+import { allocate, type TypedArray } from "../../base/dtype.js";
+import { rowMajor } from "../../base/shape.js";
 import type { RunFailure } from "../device.js";
 import { isKernelName, kernels } from "../kernels.js";
 import type { Instruction, Program, View } from "../program.js";
-import { IndexFailure, type Operand } from "./operand.js";
+import { count, IndexFailure, type Operand } from "./operand.js";
 import { table } from "./table.js";
 import { runTile } from "./tile.js";
 
@@ -58,14 +59,24 @@ function now(): number {
   return seconds * 1e3 + nanoseconds / 1e6;
 }
 
-function execute({ kernel, inputs, outputs, attrs, tile }: Instruction, bind: (view: View) => Operand, uniforms: Float64Array): void {
+function execute(
+  { kernel, inputs, outputs, attrs, tile, prologue }: Instruction,
+  bind: (view: View) => Operand,
+  uniforms: Float64Array,
+): void {
   if (!isKernelName(kernel)) throw new Error(`${kernel} got past validation`);
   const x = inputs.map(bind);
   const y = outputs.map(bind);
-  table[kernel].run({ inputs: x, outputs: y, attrs, tile, uniforms });
-  if (tile !== undefined && kernels[kernel].tile === "epilogue") {
-    runTile(tile, [y[0], ...x.slice(kernels[kernel].inputs)], y.slice(1), uniforms);
+  const others = x.slice(kernels[kernel].inputs);
+  if (prologue !== undefined) {
+    const { shape } = prologue;
+    const computed = { ...x[0], data: allocate(x[0].dtype, count(shape)), offset: 0 };
+    const [from, to] = [x[0], computed].map((operand) => ({ ...operand, shape, strides: rowMajor(shape) }));
+    runTile(prologue, [from, ...others], [to], uniforms);
+    x[0] = computed;
   }
+  table[kernel].run({ inputs: x, outputs: y, attrs, tile, uniforms });
+  if (tile !== undefined && kernels[kernel].tile === "epilogue") runTile(tile, [y[0], ...others], y.slice(1), uniforms);
 }
 
 /** Position of the `end` that belongs to the loop at `start`. */

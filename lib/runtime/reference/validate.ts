@@ -1,9 +1,10 @@
 /** What makes a program malformed: everything that can be known before it runs, so that running may trust it. */
 import { bytesPerElement, dtypes, isFloat } from "../../base/dtype.js";
 import { DeviceError } from "../../base/errors.js";
-import { sameShape } from "../../base/shape.js";
+import { rowMajor, sameShape } from "../../base/shape.js";
 import { isKernelName, kernels } from "../kernels.js";
 import { bufferKinds, type Instruction, type Program, type Tile, tileOps, type View } from "../program.js";
+import { convTakesPrologue } from "../prologue.js";
 import { count, isRowMajor, receivedBy, type Signature } from "./operand.js";
 import { table } from "./table.js";
 
@@ -39,7 +40,7 @@ function bufferProblem({ buffers, arenaBytes }: Program, i: number): string | nu
 }
 
 function instructionProblem(program: Program, instruction: Instruction, loops: number[]): string | null {
-  const { kernel, inputs, outputs, attrs, tile } = instruction;
+  const { kernel, inputs, outputs, attrs, tile, prologue } = instruction;
   if (kernel === "loop") {
     loops.push(attrs[0]);
     if (attrs.length > 2 || (attrs.length === 2 && attrs[1] !== 0 && attrs[1] !== 1))
@@ -56,7 +57,8 @@ function instructionProblem(program: Program, instruction: Instruction, loops: n
   if (outputs.some((view) => program.buffers[view.buffer].kind === "input")) return "it writes an input";
   return (
     operandProblem(program, instruction) ??
-    (tile === undefined ? null : tileProblem(program, instruction, tile)) ??
+    (tile === undefined ? null : tileProblem(program, tile, tileOperands(instruction))) ??
+    (prologue === undefined ? null : prologueProblem(program, instruction, prologue)) ??
     overlapProblem(program, instruction) ??
     table[kernel].check({
       inputs: inputs.map((view) => signature(program, view)),
@@ -98,7 +100,7 @@ function viewProblem({ buffers }: Program, view: View, loops: readonly number[])
 }
 
 /** Operand counts, element types and contiguity: see the head of docs/kernels.md. */
-function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Instruction): string | null {
+function operandProblem(program: Program, { kernel, inputs, outputs, tile, prologue }: Instruction): string | null {
   if (!isKernelName(kernel)) return null;
   const expected = kernels[kernel];
   if (tile === undefined && (expected.tile === "whole" || expected.tile === "prologue")) return "it needs a tile";
@@ -107,7 +109,7 @@ function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Ins
   if (outputs.length !== expected.outputs + tileOutputs) {
     return `expected ${expected.outputs + tileOutputs} outputs but received ${outputs.length}`;
   }
-  if (inputs.length < expected.inputs || (tile === undefined && inputs.length > expected.inputs)) {
+  if (inputs.length < expected.inputs || (tile === undefined && prologue === undefined && inputs.length > expected.inputs)) {
     return `expected ${expected.inputs} inputs but received ${inputs.length}`;
   }
   const takesSums = expected.tile === "whole" || expected.tile === "epilogue";
@@ -131,14 +133,43 @@ function operandProblem(program: Program, { kernel, inputs, outputs, tile }: Ins
   return null;
 }
 
-function tileProblem(program: Program, { kernel, inputs, outputs }: Instruction, tile: Tile): string | null {
+/** What a tile loads and where it stores. */
+interface TileOperands {
+  readonly operands: readonly View[];
+  readonly stored: readonly View[];
+}
+
+function tileOperands({ kernel, inputs, outputs }: Instruction): TileOperands {
   const { inputs: own, tile: role } = isKernelName(kernel) ? kernels[kernel] : kernels.tile;
-  const operands = role === "epilogue" ? [outputs[0], ...inputs.slice(own)] : inputs;
-  const stored = role === "epilogue" ? outputs.slice(1) : role === "whole" ? outputs : [];
+  if (role === "epilogue") return { operands: [outputs[0], ...inputs.slice(own)], stored: outputs.slice(1) };
+  return { operands: inputs, stored: role === "whole" ? outputs : [] };
+}
+
+function prologueProblem(program: Program, { kernel, inputs, outputs, attrs }: Instruction, prologue: Tile): string | null {
+  if (!isKernelName(kernel) || !kernels[kernel].prologue) return "it takes no prologue";
+  const [x] = inputs;
+  const { buffer, offset, shape, strides, steps } = x;
+  if (kernel === "gemm") {
+    const [batch, m, k] = shape;
+    const isTransposed = batch === 1 && strides[1] === 1 && strides[2] === m;
+    if (!isTransposed && !isRowMajor(signature(program, x))) return `a, [${m}, ${k}], is neither row-major nor the transpose of that`;
+  } else {
+    const [w, y] = kernel === "conv2d" ? [inputs[1], outputs[0]] : [outputs[0], inputs[1]];
+    if (!convTakesPrologue(shape, w.shape, y.shape, attrs)) return "it takes a prologue if it is pointwise or depthwise";
+  }
+  if (count(prologue.shape) !== count(shape)) return `the prologue is [${prologue.shape}] but the first input [${shape}]`;
+  if (prologue.dtype !== program.buffers[buffer].dtype) return "the prologue's dtype is not that of the first input";
+  if (prologue.stores.length !== 1) return "a prologue has one store";
+  const whole = { buffer, offset, shape: prologue.shape, strides: rowMajor(prologue.shape), ...(steps && { steps }) };
+  return tileProblem(program, prologue, { operands: [whole, ...inputs.slice(kernels[kernel].inputs)], stored: [whole] });
+}
+
+function tileProblem(program: Program, tile: Tile, { operands, stored }: TileOperands): string | null {
   if (!isFloat(tile.dtype)) return `a tile computes in f32 or f64, not ${tile.dtype}`;
   const received = stored.map((view) => receivedBy(signature(program, view), tile.shape.length));
+  const loaded = new Set(tile.steps.flatMap(({ op, args }) => (op === "load" ? args : [])));
   const shapes = [
-    ...operands.map(({ shape }) => shape),
+    ...operands.filter((_, k) => loaded.has(k)).map(({ shape }) => shape),
     ...stored.map(({ shape }, j) => shape.slice(received[j]?.kind === "moments" ? 1 : 0)),
   ];
   for (const shape of shapes) if (!sameShape(shape, tile.shape)) return `an operand is [${shape}] but the tile [${tile.shape}]`;
@@ -165,12 +196,14 @@ function tileProblem(program: Program, { kernel, inputs, outputs }: Instruction,
  * An output may be the very view of a tile operand that is computed in the same pass; any other shared byte is an error.
  * Only overlaps that are certain are found: those of row-major views that move alike through the loops around them.
  */
-function overlapProblem(program: Program, { kernel, inputs, outputs }: Instruction): string | null {
+function overlapProblem(program: Program, { kernel, inputs, outputs, prologue }: Instruction): string | null {
   const { inputs: own, tile: role } = isKernelName(kernel) ? kernels[kernel] : kernels.tile;
+  const isInPrologue = (input: number) => prologue?.steps.some(({ op, args }) => op === "load" && args[0] === input - own + 1) === true;
   const inPass = (output: number) => role === "whole" || (role === "epilogue" && output > 0);
   for (const [k, y] of outputs.entries()) {
     for (const [j, x] of inputs.entries()) {
-      if (overlap(program, y, x) && !(inPass(k) && j >= own && sameView(program, y, x))) return `output ${k} overlaps input ${j}`;
+      if (overlap(program, y, x) && !(inPass(k) && j >= own && !isInPrologue(j) && sameView(program, y, x)))
+        return `output ${k} overlaps input ${j}`;
     }
     for (const [j, x] of outputs.slice(0, k).entries()) {
       const inPlace = role === "epilogue" && j === 0 && sameView(program, y, x);
