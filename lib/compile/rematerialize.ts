@@ -87,7 +87,7 @@ export function rematerialize(captured: Captured, large: number): Captured {
     place[value.id] = isKernel && makesLittle(value) ? ready[value.id] : kernels;
     if (isKernel) ready[value.id] = place[value.id] + 1;
     if (isKernel) kernels++;
-    if (!live.has(value)) continue;
+    if (!live.has(value) || value.window.base !== value) continue; // a view reads nothing itself
     for (const { window } of value.inputs) {
       const known = readers.get(window.base);
       if (known === undefined) readers.set(window.base, [value]);

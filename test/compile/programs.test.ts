@@ -1,7 +1,7 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
 import { compile, getThreads, gradients, losses, nn, optim, randn, setThreads, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
-import type { FloatDType } from "../../lib/base/dtype.js";
+import type { FloatDType, TypedArray } from "../../lib/base/dtype.js";
 import { compileGraph } from "../../lib/compile/compile.js";
 import { graphOf } from "../../lib/graph/signature.js";
 import { materialize } from "../../lib/tensor/evaluate.js";
@@ -91,32 +91,119 @@ describe("one kernel computes", () => {
   });
 });
 
-describe("sums over first axes of much", () => {
-  const dense = (dtype: FloatDType) =>
-    nn.sequential(
-      nn.linear(30, 128, { dtype, bias: false }),
-      nn.batchNorm(128, { dtype }),
-      nn.relu(),
-      nn.linear(128, 70, { dtype }),
-      nn.relu(),
-      nn.linear(70, 10, { dtype }),
-    );
-  const pictures = (dtype: FloatDType) =>
-    nn.sequential(
-      nn.conv2d(3, 16, { kernel: 3, padding: 1, bias: false, dtype }),
-      nn.batchNorm(16, { dtype }),
-      nn.relu(),
-      nn.conv2d(16, 16, { kernel: 3, padding: 1, groups: 16, bias: false, dtype }),
-      nn.batchNorm(16, { dtype }),
-      nn.relu6(),
-      nn.conv2d(16, 40, { kernel: 3, padding: 1, bias: false, dtype }),
-      nn.batchNorm(40, { dtype }),
-      nn.relu(),
-      nn.conv2d(40, 24, { kernel: 1, dtype }),
-      nn.maxPool2d(2),
-    );
-  const step = (model: ReturnType<typeof dense>) => (x: Tensor) => gradients(model.forward(x).square().sum(), model.parameters());
+const dense = (dtype: FloatDType) =>
+  nn.sequential(
+    nn.linear(30, 128, { dtype, bias: false }),
+    nn.batchNorm(128, { dtype }),
+    nn.relu(),
+    nn.linear(128, 70, { dtype }),
+    nn.relu(),
+    nn.linear(70, 10, { dtype }),
+  );
+const pictures = (dtype: FloatDType) =>
+  nn.sequential(
+    nn.conv2d(3, 16, { kernel: 3, padding: 1, bias: false, dtype }),
+    nn.batchNorm(16, { dtype }),
+    nn.relu(),
+    nn.conv2d(16, 16, { kernel: 3, padding: 1, groups: 16, bias: false, dtype }),
+    nn.batchNorm(16, { dtype }),
+    nn.relu6(),
+    nn.conv2d(16, 40, { kernel: 3, padding: 1, bias: false, dtype }),
+    nn.batchNorm(40, { dtype }),
+    nn.relu(),
+    nn.conv2d(40, 24, { kernel: 1, dtype }),
+    nn.maxPool2d(2),
+  );
+const step = (model: ReturnType<typeof dense>) => (x: Tensor) => gradients(model.forward(x).square().sum(), model.parameters());
 
+/** That two lists of arrays differ by so little of the largest number in each. */
+function expectClose(got: readonly TypedArray[], want: readonly TypedArray[], tolerance: number): void {
+  got.forEach((x, k) => {
+    const size = Math.max(...want[k].map(Math.abs));
+    x.forEach((element, i) => {
+      expect(Math.abs(element - want[k][i])).toBeLessThan(tolerance * size);
+    });
+  });
+}
+
+/** That arrays are the same, to the bit, on one, two and three threads. */
+function expectSameBits(compute: () => readonly TypedArray[]): void {
+  const before = getThreads();
+  try {
+    const [alone, ...others] = [1, 2, 3].map((threads) => {
+      setThreads(threads);
+      return compute();
+    });
+    for (const other of others) expect(other).toEqual(alone);
+  } finally {
+    setThreads(before);
+  }
+}
+
+describe("what is cheap to compute and only kernels and elementwise steps read", () => {
+  const models = [
+    { name: "dense layers", model: dense, shape: [300, 30], kernels: ["gemm", "gemm"] },
+    {
+      name: "convolutions",
+      model: pictures,
+      shape: [4, 12, 12, 3],
+      kernels: ["conv2d", "conv2d", "conv2d_filter_grad", "conv2d_filter_grad"],
+    },
+  ];
+
+  it.each(models)("is computed by the kernels that read it, and lies in no memory: $name", ({ model, shape, kernels }) => {
+    const outputs = step(model("f32"))(randn(shape)).filter((x) => x !== null);
+    const [kept, computed] = [Number.POSITIVE_INFINITY, 1].map((large) => compileGraph(graphOf(outputs, []), { large }).program);
+    const prologues = computed.instructions.filter(({ prologue }) => prologue !== undefined);
+    expect(prologues.map(({ kernel }) => kernel).sort()).toEqual(kernels);
+    expect(computed.arenaBytes).toBeLessThan(kept.arenaBytes);
+    expect(kept.instructions.every(({ prologue }) => prologue === undefined)).toBe(true);
+  });
+
+  it("not where it is a result, where a reduction reads it, or where what it is made of would be kept for it alone", () => {
+    const norm = nn.batchNorm(16);
+    const [first, second] = [nn.linear(8, 16, { bias: false }), nn.linear(16, 4)];
+    const count = (also: (h: Tensor) => Tensor[], activated: (h: Tensor) => Tensor = (h) => norm.forward(h).relu()) => {
+      const h = activated(first.forward(randn([64, 8])));
+      const outputs = [...also(h), ...gradients(second.forward(h).square().sum(), [first.weight, second.weight])];
+      const graph = graphOf(
+        outputs.filter((x) => x !== null),
+        [],
+      );
+      return compileGraph(graph, { large: 1 }).program.instructions.filter(({ prologue }) => prologue !== undefined).length;
+    };
+    expect(count(() => [])).toBe(2);
+    expect(count((h) => [h])).toBe(0);
+    expect(count((h) => [h.sum()])).toBe(0);
+    expect(
+      count(
+        () => [],
+        (h) => h.relu(),
+      ),
+    ).toBe(0);
+    expect(
+      count(
+        () => [],
+        (h) => norm.forward(h).tanh(),
+      ),
+    ).toBe(0);
+  });
+
+  eachDevice("gives the same numbers but for rounding, with the same bits on any number of threads", (device) => {
+    it.each(models)("$name", ({ model, shape }) => {
+      const [narrow, wide] = [model("f32"), model("f64")];
+      materialize([...narrow.parameters(), ...wide.parameters()]);
+      const gradientsOf = (model: ReturnType<typeof dense>, dtype: FloatDType) =>
+        step(model)(randn(shape, { seed: 4, dtype })).filter((g) => g !== null);
+      const want = run(gradientsOf(wide, "f64"), [], { fuse: false });
+      for (const summed of [1, Number.POSITIVE_INFINITY])
+        expectClose(run(gradientsOf(wide, "f64"), [], { large: 1, summed }, poisoned), want, 1e-10);
+      if (device === "cpu") expectSameBits(() => run(gradientsOf(narrow, "f32"), [], { large: 1 }));
+    });
+  });
+});
+
+describe("sums over first axes of much", () => {
   /** The kernels of a program in which sums of so many elements are taken on the way. */
   const kernelsBy = (outputs: readonly (Tensor | null)[], summed: number) => {
     const graph = graphOf(
@@ -179,24 +266,10 @@ describe("sums over first axes of much", () => {
       const wide = model("f64");
       materialize(wide.parameters());
       const [together, apart] = [1 << 14, Number.POSITIVE_INFINITY].map((summed) => run(gradientsOf(wide, "f64"), [], { summed }));
-      together.forEach((gradient, k) => {
-        const size = Math.max(...apart[k].map(Math.abs));
-        gradient.forEach((g, i) => {
-          expect(Math.abs(g - apart[k][i])).toBeLessThan(1e-10 * size);
-        });
-      });
+      expectClose(together, apart, 1e-10);
       const narrow = model("f32");
       materialize(narrow.parameters());
-      const before = getThreads();
-      try {
-        const [alone, ...others] = [1, 2, 3].map((threads) => {
-          setThreads(threads);
-          return run(gradientsOf(narrow, "f32"), [], { summed: 1 << 14 });
-        });
-        for (const other of others) expect(other).toEqual(alone);
-      } finally {
-        setThreads(before);
-      }
+      expectSameBits(() => run(gradientsOf(narrow, "f32"), [], { summed: 1 << 14 }));
     },
   );
 });
