@@ -6,7 +6,7 @@
  * norm and ReLU before a pointwise or depthwise convolution), is computed by each of them: it never lies in memory.
  */
 import { bytesPerElement } from "../base/dtype.js";
-import { sameShape, sizeOf } from "../base/shape.js";
+import { type Shape, sameShape, sizeOf } from "../base/shape.js";
 import type { TileOp } from "../runtime/program.js";
 import { type Captured, isScalar, isTile, makesLittle, prologueOf, tileDType, type Value } from "./value.js";
 
@@ -19,28 +19,16 @@ interface Recipe {
   readonly leaves: ReadonlySet<Value>;
 }
 
-/** Operations that take a cycle or so. */
-const cheapOps: ReadonlySet<TileOp> = new Set<TileOp>([
-  "add",
-  "sub",
-  "mul",
-  "neg",
-  "abs",
-  "maximum",
-  "minimum",
-  "eq",
-  "ne",
-  "lt",
-  "le",
-  "gt",
-  "ge",
-  "and",
-  "or",
-  "not",
-  "where",
-]);
+/** Operations of which kernels compute chains in registers. */
+const cheapOps: ReadonlySet<TileOp> = new Set<TileOp>(["add", "sub", "mul", "maximum", "minimum"]);
 /** How many times smaller an operand is that may lie about as long as it is needed. */
 const manyTimes = 16;
+
+/** Whether there is but one number for each channel, the last axis of `shape`, or for all. */
+function isByChannel(x: Value, shape: Shape): boolean {
+  const size = sizeOf(x.shape);
+  return (size === 1 || size === x.shape.at(-1)) && size <= shape.at(-1)! && manyTimes * size <= sizeOf(shape);
+}
 
 function isCheap(value: Value): boolean {
   const { lowering } = value.op;
@@ -129,7 +117,7 @@ export function rematerialize(captured: Captured, large: number): Captured {
         const { base } = input.window;
         const isLink = input === base && isCheap(input) && sameShape(input.shape, value.shape) && tileDType(input) === tileDType(value);
         if (isLink && chain.size < maxLength && !isThere(input, last)) follow(input);
-        else if (!isScalar(base) && manyTimes * sizeOf(input.shape) > size) leaves.add(base);
+        else if (!isScalar(base) && !isByChannel(input, value.shape)) leaves.add(base);
       }
       chain.add(one);
     };
@@ -174,8 +162,8 @@ export function rematerialize(captured: Captured, large: number): Captured {
   const waits = new Set<Value>();
   for (const value of values) {
     if (!isTile(value) || !live.has(value) || roots.has(value) || place[value.id] <= written[value.id]) continue;
-    const large = value.inputs.filter((x) => !isScalar(x.window.base) && manyTimes * sizeOf(x.shape) > sizeOf(value.shape));
-    if (large.length > 0 && large.every((x) => folded.has(x) || waits.has(x))) waits.add(value);
+    const arrays = value.inputs.filter((x) => !isScalar(x.window.base) && !isByChannel(x, value.shape));
+    if (arrays.length > 0 && arrays.every((x) => folded.has(x) || waits.has(x))) waits.add(value);
   }
 
   const list: Value[] = [];

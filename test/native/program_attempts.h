@@ -116,6 +116,49 @@ inline std::vector<ProgramSpec> seeds() {
         {{"conv2d_input_grad", {whole(2, deep)}, {whole(0, y), whole(1, each)}, depthwise}});
     add({in(504, 0), in(144, 1), out(54, 2)},
         {{"conv2d_filter_grad", {whole(2, each)}, {whole(0, deep), whole(1, y)}, depthwise}});
+    // Prologues: x · c of each column of what is read, through a chain and by the tile machine.
+    const auto prologue = [&](const Numbers& shape, const char* then) {
+      return TileSpec{dtype, shape, {{"load", {0}}, {"load", {1}}, {"mul", {0, 1}}, {then, {2}}}, {3}};
+    };
+    add({in(70, 0), in(77, 1), in(7, 2), out(110, 3), out(110, 4)},
+        {{"gemm",
+          {whole(3, {1, 10, 11}), whole(4, {1, 10, 11})},
+          {whole(0, {1, 10, 7}), whole(1, {1, 7, 11}), {2, 0, {1, 10, 7}, {0, 0, 1}}, {1, 0, {1, 10, 11}, {0, 0, 1}}},
+          {},
+          TileSpec{dtype, {1, 10, 11}, {{"load", {0}}, {"load", {2}}, {"add", {0, 1}}}, {2}},
+          prologue({1, 10, 7}, "neg")}});
+    add({in(70, 0), in(110, 1), in(10, 2), out(77, 3)},
+        {{"gemm",
+          {whole(3, {1, 7, 11})},
+          {{0, 0, {1, 7, 10}, {70, 1, 7}}, whole(1, {1, 10, 11}), {2, 0, {1, 10, 7}, {0, 1, 0}}},
+          {},
+          {},
+          prologue({1, 10, 7}, "tanh")}});
+    const Numbers point = {1, 1, 6, 5}, made = {2, 7, 6, 5}, plain = {1, 1, 0, 0, 1, 1, 1, 0}, columns = {0, 0, 0, 1};
+    add({in(504, 0), in(30, 1), in(6, 2), out(420, 3)}, {{"conv2d",
+                                                          {whole(3, made)},
+                                                          {whole(0, deep), whole(1, point), {2, 0, deep, columns}},
+                                                          plain,
+                                                          {},
+                                                          prologue(deep, "abs")}});
+    add({in(504, 0), in(420, 1), in(6, 2), out(30, 3)}, {{"conv2d_filter_grad",
+                                                          {whole(3, point)},
+                                                          {whole(0, deep), whole(1, made), {2, 0, deep, columns}},
+                                                          plain,
+                                                          {},
+                                                          prologue(deep, "neg")}});
+    add({in(504, 0), in(54, 1), in(6, 2), out(144, 3)}, {{"conv2d",
+                                                          {whole(3, y)},
+                                                          {whole(0, deep), whole(1, each), {2, 0, deep, columns}},
+                                                          depthwise,
+                                                          {},
+                                                          prologue(deep, "neg")}});
+    add({in(504, 0), in(144, 1), in(6, 2), out(54, 3)}, {{"conv2d_filter_grad",
+                                                          {whole(3, each)},
+                                                          {whole(0, deep), whole(1, y), {2, 0, deep, columns}},
+                                                          depthwise,
+                                                          {},
+                                                          prologue(deep, "abs")}});
     const Numbers pool = {3, 3, 2, 2, 1, 1}, average = {3, 3, 2, 2, 1, 1, 0};
     add({in(504, 0), out(144, 1)}, {{"max_pool2d", {whole(1, y)}, {whole(0, deep)}, pool}});
     add({in(504, 0), in(144, 1), out(504, 2)},

@@ -79,6 +79,7 @@ TEST(Program, RefusesInstructions) {
   const Refusal refusals[] = {
       {"kernel", [](auto& p) { p.instructions[4].kernel = "copper"; }, 4, "there is no such kernel"},
       {"operands", [](auto& p) { p.instructions[4].inputs.clear(); }, 4, "copy"},
+      {"prologue", [](auto& p) { p.instructions[0].prologue = p.instructions[0].tile; }, 0, "it takes no prologue"},
       {"attribute", [](auto& p) { p.instructions[4].attrs = {1}; }, 4, "copy"},
       {"attribute's value", [](auto& p) { p.instructions[4].attrs = {0.5}; }, 4, "an attribute"},
       {"too many operands", [](auto& p) { p.instructions[4].inputs.assign(64, whole(3, {24})); }, 4,
@@ -229,6 +230,24 @@ TEST(Program, InPlaceIsForTiles) {
   spec.instructions[4].inputs[0] = whole(1, {4, 6});
   spec.instructions[4].tile->shape = {24};
   EXPECT_THROW(make(spec), MalformedProgram);  // the same bytes in another shape
+}
+
+// An output may take the place of an operand of the epilogue, but not of one that a prologue reads for other tasks.
+TEST(Program, InPlaceIsNotForPrologues) {
+  const Numbers shape = {1, 4, 4};
+  const TileSpec sum = {kF32, shape, {{"load", {0}}, {"load", {1}}, {"add", {0, 1}}}, {2}};
+  ProgramSpec p;
+  p.buffers = {{kInput, kF32, 16, 0}, {kInput, kF32, 16, 1}, {kOutput, kF32, 16, 2}, {kState, kF32, 16, 3}};
+  p.instructions = {
+      {"gemm", {whole(2, shape), whole(3, shape)}, {whole(0, shape), whole(1, shape), whole(3, shape)}, {}, sum}};
+  EXPECT_NO_THROW(make(p));
+  p.instructions[0].prologue = sum;
+  EXPECT_THROW(make(p), MalformedProgram);
+  p.instructions[0].inputs.push_back(whole(0, shape));
+  p.instructions[0].prologue->steps[1].args = {2};
+  EXPECT_NO_THROW(make(p));
+  p.instructions[0].kernel = "softmax";
+  EXPECT_THROW(make(p), MalformedProgram);
 }
 
 // Bytes that must be put back if the run fails: states written before, or in the loop of, what may fail.

@@ -39,7 +39,7 @@ struct InstructionSpec {
   std::string kernel;
   std::vector<ViewSpec> outputs, inputs;
   Numbers attrs = {};
-  std::optional<TileSpec> tile = {};
+  std::optional<TileSpec> tile = {}, prologue = {};
 };
 
 struct ProgramSpec {
@@ -64,7 +64,8 @@ struct ProgramSpec {
     put({1, uniforms, arena, count(buffers), count(instructions)});
     for (const BufferSpec& b : buffers) put({b.kind, b.dtype, b.size, b.place});
     for (const InstructionSpec& ins : instructions) {
-      put({name(ins.kernel), count(ins.outputs), count(ins.inputs), count(ins.attrs), ins.tile ? 1.0 : 0.0});
+      put({name(ins.kernel), count(ins.outputs), count(ins.inputs), count(ins.attrs),
+           (ins.tile ? 1.0 : 0.0) + (ins.prologue ? 2.0 : 0.0)});
       for (const auto* views : {&ins.outputs, &ins.inputs}) {
         for (const ViewSpec& v : *views) {
           put({v.buffer, v.offset, count(v.shape), count(v.steps)});
@@ -72,14 +73,16 @@ struct ProgramSpec {
         }
       }
       put(ins.attrs);
-      if (!ins.tile) continue;
-      put({ins.tile->dtype, count(ins.tile->shape), count(ins.tile->steps), count(ins.tile->stores)});
-      put(ins.tile->shape);
-      for (const StepSpec& step : ins.tile->steps) {
-        put({name(step.op), count(step.args)});
-        put(step.args);
+      for (const auto* tile : {&ins.tile, &ins.prologue}) {
+        if (!*tile) continue;
+        put({(*tile)->dtype, count((*tile)->shape), count((*tile)->steps), count((*tile)->stores)});
+        put((*tile)->shape);
+        for (const StepSpec& step : (*tile)->steps) {
+          put({name(step.op), count(step.args)});
+          put(step.args);
+        }
+        put((*tile)->stores);
       }
-      put(ins.tile->stores);
     }
     return e;
   }

@@ -28,8 +28,8 @@ class Builder {
     this.buffers.push({ kind, dtype, size, place });
     return { buffer: this.buffers.length - 1, offset: 0, shape, strides: rowMajor(shape) };
   }
-  add(kernel: string, inputs: View[], outputs: View[], attrs: number[] = [], tile?: Tile): this {
-    this.instructions.push({ kernel, inputs, outputs, attrs, tile, label: kernel });
+  add(kernel: string, inputs: View[], outputs: View[], attrs: number[] = [], tile?: Tile, prologue?: Tile): this {
+    this.instructions.push({ kernel, inputs, outputs, attrs, tile, prologue, label: kernel });
     return this;
   }
   program(uniformCount = 0): Program {
@@ -580,6 +580,21 @@ describe("what prepare and run refuse", () => {
       "a tile of another shape",
       /operand is \[4\] but the tile \[5\]/,
       (b, x, y) => b.add("tile", [x], [y], [], tileOf([5], [step("load", 0)])),
+    ],
+    [
+      "a prologue where none is taken",
+      /it takes no prologue/,
+      (b, x, y) => b.add("copy", [x], [y], [], undefined, tileOf([4], [step("load", 0)])),
+    ],
+    [
+      "a prologue that is read by other tasks where a result is written",
+      /output 1 overlaps input 2/,
+      (b, x) => {
+        const shape = [1, 2, 2];
+        const [a, c, w] = [b.buffer("input", shape), b.buffer("output", shape), b.buffer("state", shape)];
+        const sum = tileOf(shape, [step("load", 0), step("load", 1), step("add", 0, 1)]);
+        b.add("gemm", [{ ...x, shape, strides: [4, 2, 1] }, a, w], [c, w], [], sum, sum);
+      },
     ],
     ["a written input", /writes an input/, (b, x) => b.add("tile", [x], [x], [], add)],
     ["an end without a loop", /ends no loop/, (b) => b.add("end", [], [])],
