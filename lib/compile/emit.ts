@@ -5,8 +5,9 @@ import type { LoopBody } from "../graph/loop.js";
 import type { KernelLowering, TileEmitter } from "../graph/op.js";
 import { topological } from "../graph/walk.js";
 import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "../runtime/program.js";
+import { arrayOf } from "./chains.js";
 import { schedule } from "./schedule.js";
-import { insteadOf, type Partition, partition, type Step } from "./steps.js";
+import { type Partition, partition, type Step } from "./steps.js";
 import { type Captured, capture, isScalar, tileDType, type Value } from "./value.js";
 
 /** What stands at an external place of the program: a node of the captured graph, or one of its results. */
@@ -208,7 +209,7 @@ export class Emitter {
   private prologueOf({ prologue: values }: Step, { inputs: [{ shape, window }] }: Value) {
     const [value] = values.slice(-1);
     if (value === undefined) return { prologue: null, read: null };
-    const from = insteadOf(values)!;
+    const from = arrayOf(values)!;
     const prologue = this.tileOf(values, value.shape, value.dtype as FloatDType, [value], { first: from });
     return { prologue, read: { ...this.viewOf(from), shape, strides: window.strides } };
   }

@@ -2,12 +2,12 @@
  * What an activation function computes on its way forward and its gradient reads again (the sigmoid within SiLU, the two halves of GELU)
  * is computed again in the registers of its reader, where that takes nothing but what stands before the activation: only this is kept.
  *
- * What is cheap to compute of something that is kept anyway, and is read by nothing but kernels with prologues and elementwise steps (batch
- * norm and ReLU before a pointwise or depthwise convolution), is computed by each of them: it never lies in memory.
+ * And a chain of an array that is kept anyway (batch norm and ReLU before a pointwise or depthwise convolution) is computed by each of its
+ * readers, if these are kernels that take prologues and elementwise steps: its result never lies in memory.
  */
 import { bytesPerElement } from "../base/dtype.js";
-import { type Shape, sameShape, sizeOf } from "../base/shape.js";
-import type { TileOp } from "../runtime/program.js";
+import { sameShape, sizeOf } from "../base/shape.js";
+import { isByChannel, isLink } from "./chains.js";
 import { type Captured, isScalar, isTile, makesLittle, prologueOf, tileDType, type Value } from "./value.js";
 
 /** Most values that are computed again for one; so far is looked for what they are made of. */
@@ -17,30 +17,6 @@ const maxLength = 24;
 interface Recipe {
   readonly chain: ReadonlySet<Value>;
   readonly leaves: ReadonlySet<Value>;
-}
-
-/** Operations of which kernels compute chains in registers. */
-const cheapOps: ReadonlySet<TileOp> = new Set<TileOp>(["add", "sub", "mul", "maximum", "minimum"]);
-/** How many times smaller an operand is that may lie about as long as it is needed. */
-const manyTimes = 16;
-
-/** Whether there is but one number for each channel, the last axis of `shape`, or for all. */
-function isByChannel(x: Value, shape: Shape): boolean {
-  const size = sizeOf(x.shape);
-  return (size === 1 || size === x.shape.at(-1)) && size <= shape.at(-1)! && manyTimes * size <= sizeOf(shape);
-}
-
-function isCheap(value: Value): boolean {
-  const { lowering } = value.op;
-  if (lowering.kind !== "tile") return false;
-  let is = true;
-  const step = (op: TileOp) => {
-    is &&= cheapOps.has(op);
-    return 0;
-  };
-  const args = value.inputs.map(() => 0);
-  lowering.emit({ step, constant: () => 0 }, args, value);
-  return is;
 }
 
 /** Whether the step that reads a tile's value may compute it as well. */
@@ -112,16 +88,15 @@ export function rematerialize(captured: Captured, large: number): Captured {
     if (!isByAll || all.every(isTile) || last === place[value.id]) return null;
     const chain = new Set<Value>();
     const leaves = new Set<Value>();
-    const follow = (one: Value) => {
+    const follow = (one: Value, depth = 0) => {
       for (const input of one.inputs) {
-        const { base } = input.window;
-        const isLink = input === base && isCheap(input) && sameShape(input.shape, value.shape) && tileDType(input) === tileDType(value);
-        if (isLink && chain.size < maxLength && !isThere(input, last)) follow(input);
-        else if (!isScalar(base) && !isByChannel(input, value.shape)) leaves.add(base);
+        const isAlike = sameShape(input.shape, value.shape) && tileDType(input) === tileDType(value);
+        if (input === input.window.base && isAlike && depth < maxLength && isLink(input) && !isThere(input, last)) follow(input, depth + 1);
+        else if (!isByChannel(input, value.shape)) leaves.add(input.window.base);
       }
       chain.add(one);
     };
-    if (!isCheap(value)) return null;
+    if (!isLink(value)) return null;
     follow(value);
     const [leaf, ...more] = leaves;
     if (leaf === undefined || more.length > 0 || leaf.dtype !== value.dtype || isTile(leaf)) return null;
@@ -162,7 +137,7 @@ export function rematerialize(captured: Captured, large: number): Captured {
   const waits = new Set<Value>();
   for (const value of values) {
     if (!isTile(value) || !live.has(value) || roots.has(value) || place[value.id] <= written[value.id]) continue;
-    const arrays = value.inputs.filter((x) => !isScalar(x.window.base) && !isByChannel(x, value.shape));
+    const arrays = value.inputs.filter((x) => !isByChannel(x, value.shape));
     if (arrays.length > 0 && arrays.every((x) => folded.has(x) || waits.has(x))) waits.add(value);
   }
 

@@ -4,6 +4,7 @@
  * and updates are ordered so that variables can be assigned in place.
  */
 import { sameShape, sizeOf } from "../base/shape.js";
+import { arrayOf } from "./chains.js";
 import { type Captured, isScalar, isTile, isWhole, prologueOf, tileDType, type Value } from "./value.js";
 
 /** A copy at a program's end: into a result, or into a variable that could not be written in place. */
@@ -63,14 +64,6 @@ function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
 function isOverFirst({ op, attrs, inputs: [x] }: Value): boolean {
   const columns = sizeOf(x.shape.slice(attrs.to as number));
   return (op.name === "sum" || op.name === "moments") && attrs.from === 0 && columns <= maxColumns && sizeOf(x.shape) > columns;
-}
-
-/** What a kernel reads in the place of what its prologue computes of it: an array of that size and dtype, as it lies; null if there is none. */
-export function insteadOf(prologue: readonly Value[]): Value | null {
-  const [{ dtype, shape }] = prologue.slice(-1);
-  const inside = new Set(prologue);
-  const operands = prologue.flatMap(({ inputs }) => inputs.filter((x) => !inside.has(x.window.base)));
-  return operands.find((x) => x.dtype === dtype && isWhole(x.window) && sameShape(x.shape, shape)) ?? null;
 }
 
 /** Whether a step's work may fail on bad data. */
@@ -325,7 +318,7 @@ export function partition(
     }
   }
 
-  // 5. Prologues: an elementwise step that a kernel alone reads, as its first input.
+  // 5. Prologues: a chain that a kernel alone reads, as its first input.
   for (const host of captured.values) {
     const value = fuse && needed.has(host) ? prologueOf(host) : null;
     const other = value === null ? undefined : stepOf.get(value);
@@ -337,7 +330,7 @@ export function partition(
         !inPlace.has(one) && one.inputs.every(({ window }) => !overwritten.includes(window.base)) && (one === value || !isStored(one)),
     );
     const isRead = users.get(value)!.size > 1 || rootBases.has(value) || !(near(value, host) || isFreeAt(value, host));
-    if (!isFree || isRead || other.others.length > 0 || insteadOf(other.tile) === null) continue;
+    if (!isFree || isRead || other.others.length > 0 || arrayOf(other.tile) === null) continue;
     if (operandCount([...other.tile, ...step.tile]) + host.inputs.length > maxOperands || detour(other, step)) continue;
     absorb(step, other, "prologue");
   }
