@@ -368,7 +368,8 @@ void run_typed(Pass pass, const Few& f, const Call& call, const Work& work) {
 bool few_applies(Pass pass, const Conv& g, const Call& call) {
   const int lanes = call.outputs[0].dtype == Dtype::f32 ? Vec<float>::lanes : Vec<double>::lanes;
   const int64_t most = smaller(lanes / 2, kMostFew);
-  if (call.prologue || g.groups != 1 || g.stride[0] != 1 || g.stride[1] != 1 || call.outputs[0].size() == 0) return false;
+  if (call.prologue || g.groups != 1 || g.stride[0] != 1 || g.stride[1] != 1 || call.outputs[0].size() == 0)
+    return false;
   if (g.n == 0 || g.window[0] * g.window[1] * g.c * g.k == 0) return false;
   for (int d = 0; d < 2; ++d)  // windows that never reach outside more than a window's length, and not mostly border
     if (g.out[d] < 1 || g.pad[d] > (g.window[d] - 1) * g.dilation[d]) return false;
