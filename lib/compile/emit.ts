@@ -8,7 +8,7 @@ import type { BufferKind, BufferSpec, Instruction, Tile, TileStep, View } from "
 import { arrayOf } from "./chains.js";
 import { schedule } from "./schedule.js";
 import { type Partition, partition, type Step } from "./steps.js";
-import { type Captured, capture, isScalar, tileDType, type Value } from "./value.js";
+import { type Captured, capture, isScalar, receivedBy, tileDType, type Value } from "./value.js";
 
 /** What stands at an external place of the program: a node of the captured graph, or one of its results. */
 export type Place = { readonly kind: "source"; readonly position: number } | { readonly kind: "output"; readonly index: number };
@@ -230,7 +230,7 @@ export class Emitter {
   private sumView(sum: Value): View {
     const [{ shape }] = sum.inputs;
     const view = this.baseView(sum);
-    if (sum.op.name === "sum") return broadcastTo(view, shape);
+    if (receivedBy(sum) === "sums") return broadcastTo(view, shape);
     const [half, ...strides] = view.strides;
     const { strides: repeated } = broadcastTo({ ...view, shape: sum.shape.slice(1), strides }, shape);
     return { ...view, shape: [2, ...shape], strides: [half, ...repeated] };

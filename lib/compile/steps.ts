@@ -5,7 +5,7 @@
  */
 import { sameShape, sizeOf } from "../base/shape.js";
 import { arrayOf } from "./chains.js";
-import { type Captured, isScalar, isTile, isWhole, prologueOf, tileDType, type Value } from "./value.js";
+import { type Captured, isScalar, isTile, isWhole, prologueOf, receivedBy, tileDType, type Value } from "./value.js";
 
 /** A copy at a program's end: into a result, or into a variable that could not be written in place. */
 export type CopyTarget = { readonly kind: "output"; readonly index: number } | { readonly kind: "state"; readonly target: Value };
@@ -61,9 +61,9 @@ function passOf({ op, dtype, attrs, inputs: [x] }: Value): string {
 }
 
 /** Whether it is over the first axes alone, and leaves few columns, as an output does that repeats along them. */
-function isOverFirst({ op, attrs, inputs: [x] }: Value): boolean {
+function isOverFirst({ attrs, inputs: [x] }: Value): boolean {
   const columns = sizeOf(x.shape.slice(attrs.to as number));
-  return (op.name === "sum" || op.name === "moments") && attrs.from === 0 && columns <= maxColumns && sizeOf(x.shape) > columns;
+  return attrs.from === 0 && columns <= maxColumns && sizeOf(x.shape) > columns;
 }
 
 /** Whether a step's work may fail on bad data. */
@@ -75,7 +75,8 @@ function isFallible({ host }: Step): boolean {
 
 /**
  * `copyResults`: results go to outputs of the program; the results of a loop's body stay where they are. `fuse`: values may share
- * a step. `large`: elements from which on a kernel computes what it reads. `summed`: elements from which on sums join the step that computes them, moments from a 64th.
+ * a step. `large`: elements from which on a kernel computes what it reads. `summed`: elements from which on sums join the step that
+ * computes them, moments from a 64th.
  */
 export function partition(
   captured: Captured,
@@ -389,14 +390,15 @@ export function partition(
   };
   for (const host of captured.values) {
     const step = stepOf.get(host);
-    if (!fuse || step?.host !== host || !(isReduction(host) || host.op.name === "moments")) continue;
+    const received = receivedBy(host);
+    if (!fuse || step?.host !== host || received === null) continue;
     const [{ shape }] = host.inputs;
     const sums = [host, ...step.others];
     const areSums = sums.every((sum) => isOverFirst(sum) && sum.inputs[0].window.base === sum.inputs[0] && !inPlace.has(sum));
-    if (!areSums || sizeOf(shape) < (host.op.name === "sum" ? summed : summed / momentsSooner)) continue;
+    if (!areSums || sizeOf(shape) < (received === "sums" ? summed : summed / momentsSooner)) continue;
     for (const base of arraysOf(step)) {
       const into = stepOf.get(base);
-      const fits = host.op.name === "sum" || (into?.host === base && shape.length < maxRank);
+      const fits = received === "sums" || (into?.host === base && shape.length < maxRank);
       if (into === undefined || !fits || !sameShape(base.shape, shape) || tileDType(base) !== host.dtype) continue;
       if (!canSum(into, step, sums)) continue;
       absorb(into, step);

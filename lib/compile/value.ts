@@ -74,6 +74,11 @@ export function prologueOf(host: Value): Value | null {
   return isWhole(window) || isTransposed(window) ? base : null;
 }
 
+/** What an output of the step that computes a value's input may receive instead of what its own kernel makes of that. */
+export function receivedBy({ op: { lowering } }: Value): "sums" | "moments" | null {
+  return (lowering.kind === "kernel" && lowering.received) || null;
+}
+
 /** A number known to the program or handed to each run: never stored, always part of the tile that uses it. */
 export function isScalar(value: Value): boolean {
   return value.op.lowering.kind === "constant" || value.source?.kind === "uniform";

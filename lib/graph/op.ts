@@ -53,6 +53,8 @@ export interface KernelLowering {
   readonly prologue?: boolean;
   /** Whether the kernel takes a tile program in the place of its first input. */
   readonly takesPrologue?: (node: Lowered) => boolean;
+  /** What an output of the step that computes the input may receive in the kernel's stead, where the run of axes is the first. */
+  readonly received?: "sums" | "moments";
   /** The kernel finds bad data while running (labels out of range): updates of variables wait for it. */
   readonly fallible?: boolean;
   /** The inputs are uniforms, whose slots follow the attributes. */

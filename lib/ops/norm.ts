@@ -18,7 +18,7 @@ const momentsOp = defineOp<"x", Run>({
   name: "moments",
   inputs: ["x"],
   vjp: { x: null },
-  lowering: { kind: "kernel", kernel: "moments", attrs: runSizes },
+  lowering: { kind: "kernel", kernel: "moments", attrs: runSizes, received: "moments" },
 });
 
 /** One half of what `momentsOp` made. */

@@ -77,7 +77,7 @@ function defineReduction(name: string, code: number, rule: Rule<"x", Run>): (x: 
     name,
     inputs: ["x"],
     vjp: { x: rule },
-    lowering: { kind: "kernel", kernel: "reduce", attrs: runAttrs(code), prologue: true },
+    lowering: { kind: "kernel", kernel: "reduce", attrs: runAttrs(code), prologue: true, ...(name === "sum" && { received: "sums" }) },
   });
   return (x, options) => {
     const { axis, keepDims = false } = optionsOf(name, options, reduceNames);

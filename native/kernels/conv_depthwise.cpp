@@ -413,10 +413,9 @@ void plan_typed(Pass pass, const Conv& g, const Call& call, Plan& plan) {
   const int64_t size = call.outputs[0].size();
   plan.phases = 1;
   plan.tasks[0] = size == 0 ? 0 : rows.tasks();
-  const int64_t row = pass == Pass::input_grad ? 0 : g.stride[0] * g.in[1] * g.c;
-  plan.grain =
-      static_cast<int64_t>(kNanoseconds * static_cast<double>(kTask) +
-                           prologue_cost(call) * static_cast<double>(smaller(rows.per_task, rows.total) * row));
+  const double computed = static_cast<double>(smaller(rows.per_task, rows.total)) * static_cast<double>(g.stride[0]) *
+                          static_cast<double>(g.in[1] * g.c);
+  plan.grain = static_cast<int64_t>(kNanoseconds * static_cast<double>(kTask) + prologue_cost(call) * computed);
   if (pass == Pass::filter_grad) {
     plan.phases = 2;
     plan.tasks[1] = ceil_div(size, kFinishSpan);
