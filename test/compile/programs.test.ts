@@ -1,7 +1,8 @@
 /** What programs are made of: a fusion or a shared buffer that is lost makes no wrong number, only a slow or a large program. */
-import { compile, getThreads, gradients, losses, nn, optim, randn, setThreads, type Tensor, tensor, variable } from "nabla";
+import { compile, getThreads, gradients, losses, nn, optim, randn, scan, setThreads, type Tensor, tensor, variable } from "nabla";
 import { describe, expect, it } from "vitest";
 import type { FloatDType, TypedArray } from "../../lib/base/dtype.js";
+import type { Shape } from "../../lib/base/shape.js";
 import { compileGraph } from "../../lib/compile/compile.js";
 import { graphOf } from "../../lib/graph/signature.js";
 import { materialize } from "../../lib/tensor/evaluate.js";
@@ -199,6 +200,19 @@ describe("what is cheap to compute and only kernels and elementwise steps read",
       for (const summed of [1, Number.POSITIVE_INFINITY])
         expectClose(run(gradientsOf(wide, "f64"), [], { large: 1, summed }, poisoned), want, 1e-10);
       if (device === "cpu") expectSameBits(() => run(gradientsOf(narrow, "f32"), [], { large: 1 }));
+    });
+
+    it("in the body of a loop", () => {
+      const random = (shape: Shape, seed: number) => randn(shape, { seed, dtype: "f64" });
+      const [w, scale, shift] = [random([5, 5], 1), random([5], 2), random([5], 3)];
+      const results = () => {
+        const body = ([sum]: Tensor[], [x]: Tensor[]) => ({ carry: [x.mul(scale).add(shift).relu().matmul(w).add(sum)] });
+        const [sum] = scan(body, [random([32, 5], 4)], [random([6, 32, 5], 5)]).carry;
+        return [sum, ...gradients(sum.square().sum(), [w, scale, shift]).filter((g) => g !== null)];
+      };
+      const { instructions } = compileGraph(graphOf(results(), []), { large: 1 }).program;
+      expect(instructions.filter(({ prologue }) => prologue !== undefined).map(({ inputs: [x] }) => x.steps)).toEqual([[160]]);
+      expectClose(run(results(), [], { large: 1 }), run(results(), [], { fuse: false }), 1e-10);
     });
   });
 });
