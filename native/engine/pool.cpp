@@ -185,7 +185,7 @@ void Pool::run(uint32_t units, Body body, void* context, bool wakes) {
   if (is_done(*this) || spin(is_done)) return;
   // A worker is late, probably because something more important took its processor: this one is free for it.
   std::unique_lock<std::mutex> lock(mutex_);
-  is_waiting_ = true;
+  is_waiting_.exchange(true);  // an emulated ARM lets a store, though not an exchange, pass the load that follows
   done_.wait(lock, [this] { return undone_.load() == 0; });
   is_waiting_ = false;
 }
