@@ -239,30 +239,46 @@ class Task {
     const int64_t b_step = in_place ? x_.b_sum.stride[0] : whole;
     const int64_t* rows = packs ? strip_rows_ : a_rows_;
     const Axis& sum = x_.a_sum;
-    const bool is_even = sum.rank == 1 || sum.extent[sum.rank - 1] % kSteps == 0;
-    const int64_t a_step = packs ? cut_.tile_rows : is_even ? sum.stride[sum.rank - 1] : 0;
+    const bool is_stepped = sum.rank == 1 || sum.extent[sum.rank - 1] % kSteps == 0;
+    const int64_t a_step = packs ? cut_.tile_rows : is_stepped ? sum.stride[sum.rank - 1] : 0;
     // What has long runs is large, mostly.
     const bool is_column = x_.a_rows.stride[x_.a_rows.rank - 1] == 1;
     const bool is_far = !packs && j == 0 && (is_column || sum.extent[sum.rank - 1] >= kFar);
     const T *later = later_strip(block, k0, depth, j), *later_end = later != nullptr ? later + depth * nr : nullptr;
     const bool is_first = is_packed_ && j == 0 && k0 == block.first;
-    // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
-    int64_t tiles = ceil_div(block.rows, mr);
-    for (int64_t i = 0, height; i < block.rows; i += height, --tiles) {
-      height = ceil_div(block.rows - i, tiles);
-      const int64_t* next = is_far && i + 2 * height <= block.rows ? rows + i + height : nullptr;
-      // The first tile brings B: the processor looks ahead itself, but not far enough for what comes from memory.
-      const int64_t ahead = i > 0 ? 0 : in_place ? kAhead * b_step : is_first ? kFarAhead * b_step : 0;
-      const TileSource<T> source{packs ? a_strips_ : block.a, rows + i, a_sum_, a_step, ahead, next, is_column, later};
-      if (later != nullptr && (later += later_elements<T>(depth)) >= later_end) later = nullptr;
-      const TileTarget<T> target{block.c + c_cols_[j],     c_rows_ + i, width, k0 > block.first, chain, block.j0 + j,
-                                 block.c + c_cols_[j] - c_};
-      const TileKernel<T> kernel = tile_kernel_for<T>(static_cast<int>(height), vectors);
-      if (writes_runs())
-        kernel(depth, source, strip, b_step, target);
-      else
-        scatter(kernel, depth, source, strip, b_step, target, height, c_cols_ + j, block.c);
+    const Even even = cut_.is_even ? even_of(k0) : Even{};
+    const bool is_even = cut_.is_even && !packs;
+    const int64_t most = is_even ? TileSize<T>::even_rows(vectors) : mr;
+    const int64_t extent = is_even ? x_.a_rows.extent[x_.a_rows.rank - 1] : block.rows;
+    for (int64_t i = 0, end = is_even ? extent - block.i0 % extent : extent; i < block.rows; end += extent) {
+      end = smaller(end, block.rows);
+      // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
+      for (int64_t tiles = ceil_div(end - i, most), height; i < end; i += height, --tiles) {
+        height = tiles == 1 ? end - i : ceil_div(end - i, tiles);
+        const int64_t* next = is_far && i + 2 * height <= block.rows ? rows + i + height : nullptr;
+        // The first tile brings B: the processor looks ahead itself, but not far enough for what comes from memory.
+        const int64_t ahead = i > 0 ? 0 : in_place ? kAhead * b_step : is_first ? kFarAhead * b_step : 0;
+        const TileSource<T> source{
+            packs ? a_strips_ : block.a, rows + i, a_sum_, a_step, ahead, next, is_column, later, even};
+        if (later != nullptr && (later += later_elements<T>(depth)) >= later_end) later = nullptr;
+        const TileTarget<T> target{block.c + c_cols_[j],     c_rows_ + i, width, k0 > block.first, chain, block.j0 + j,
+                                   block.c + c_cols_[j] - c_};
+        const auto kernel_for =
+            is_even && height >= kFewestEven ? even_kernel_for<T> : tile_kernel_for<T, TileSize<T>::vectors>;
+        const TileKernel<T> kernel = kernel_for(static_cast<int>(height), vectors);
+        if (writes_runs())
+          kernel(depth, source, strip, b_step, target);
+        else
+          scatter(kernel, depth, source, strip, b_step, target, height, c_cols_ + j, block.c);
+      }
     }
+  }
+
+  // How rows and terms follow each other from term k0 on.
+  Even even_of(int64_t k0) const {
+    const Axis &rows = x_.a_rows, &sum = x_.a_sum;
+    const int64_t run = larger(1, sum.extent[sum.rank - 1]);
+    return {rows.stride[rows.rank - 1], sum.stride[sum.rank - 1], run, k0 % run};
   }
 
   // The strip of packed B that is used after this one; null if there is none.

@@ -49,6 +49,7 @@ struct Job {
   int64_t parts, batch, m, n, k;  // sizes are those of the largest part
   bool shared_a, shared_b;        // the same for the whole batch
   bool runs_a, runs_b;            // rows of A, columns of B are neighbours in memory
+  int64_t even_rows;              // of A that lie evenly spaced in memory; 0 if all do
   bool is_contiguous;             // parts = 1 and C is row-major: rows step by n, columns by 1, batches by m·n
   int64_t output_size;
   Computed computed;
@@ -61,6 +62,7 @@ struct Cut {
   bool swapped;                  // computes Cᵀ = Bᵀ·Aᵀ: the side of C that fills registers better belongs on the lanes
   int64_t m, n, k;               // after swapping, as all that follows
   int64_t tile_rows, tile_cols;  // of the microkernel
+  bool is_even;                  // tiles take rows that are evenly spaced
   bool is_thin;                  // so few rows that B is read as it lies, row by row
   int64_t rows, cols, depth;     // a task's block of C, and the slice of k that is packed at once
   int64_t row_blocks, col_blocks;

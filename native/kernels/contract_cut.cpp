@@ -9,8 +9,9 @@
 namespace nabla::NABLA_ISA {
 namespace {
 
-constexpr int64_t kDepth = 512;  // slice of k
-constexpr int64_t kRows = 120;   // block of A: with kDepth a quarter of L2
+constexpr int64_t kDepth = 512;     // slice of k
+constexpr int64_t kRows = 120;      // block of A: with kDepth a quarter of L2
+constexpr int64_t kEvenRows = 480;  // of a task that has few columns
 constexpr int64_t kCols = 1024;
 constexpr int64_t kSmall = 1 << 17;         // elements of C that stay in L2, almost
 constexpr int64_t kWhole = 1 << 17;         // elements of A that do
@@ -63,6 +64,13 @@ bool reads_matrices(const Call& call) {
   return false;
 }
 
+// Rows of a tile that takes evenly spaced ones, or 0.
+template <class T>
+int64_t even_height(const Job& job, int vectors) {
+  const int64_t most = TileSize<T>::even_rows(vectors);
+  return most == 0 || job.even_rows == 0 ? 0 : ceil_div(job.even_rows, ceil_div(job.even_rows, most));
+}
+
 template <class T>
 Cut cut_of(const Job& job, const Call& call) {
   Cut cut{};
@@ -76,14 +84,17 @@ Cut cut_of(const Job& job, const Call& call) {
   const int vectors = tile_vectors<T>(cut.m, cut.n);
   const int64_t mr = cut.tile_rows = TileSize<T>::rows(vectors);
   const int64_t nr = cut.tile_cols = vectors * TileSize<T>::lanes;
+  cut.is_even =
+      !cut.swapped && job.computed == Computed::none && cut.n <= nr && even_height<T>(job, vectors) >= kFewestEven;
+  const int64_t unit = !cut.is_even ? mr : job.even_rows <= kEvenRows ? job.even_rows : mr;
   const auto balanced = [](int64_t size, int64_t most, int64_t unit) {
     return round_up(ceil_div(size, ceil_div(size, most)), unit);
   };
   cut.is_thin = cut.m <= kThin && cut.k > 0 && job.runs_b && !cut.swapped && !computes_columns;
   const int64_t most_depth = cut.is_thin ? kThinDepth : kDepth;
   cut.depth = cut.k == 0 ? 1 : balanced(cut.k, most_depth, 8);
-  const int64_t most_rows = computes_rows ? smaller(kRows, kPiece / larger(cut.k, 1)) : kRows;
-  cut.rows = balanced(cut.m, larger(most_rows / mr, 1) * mr, mr);
+  const int64_t most_rows = cut.is_even ? kEvenRows : computes_rows ? smaller(kRows, kPiece / larger(cut.k, 1)) : kRows;
+  cut.rows = balanced(cut.m, larger(most_rows / unit, 1) * unit, unit);
   cut.cols = balanced(cut.n, cut.is_thin ? kThinCols : kCols, nr);
   const bool is_read_in_place = (cut.swapped ? job.runs_a : job.runs_b) && cut.m <= kFewRows * mr;
   const auto tasks = [&] { return job.parts * job.batch * ceil_div(cut.m, cut.rows) * ceil_div(cut.n, cut.cols); };
@@ -96,15 +107,15 @@ Cut cut_of(const Job& job, const Call& call) {
                               (2 * job.parts * job.batch * ceil_div(cut.n, narrow) >= kTasks ||
                                cost_of(cut.m, narrow, cut.k) <= 4 * kTaskNanoseconds);
   // In the swapped form a block that has all rows is a contiguous piece of C.
-  const int64_t fewest_rows = cut.swapped ? cut.rows : round_up(kFewestRows, mr);
+  const int64_t fewest_rows = cut.swapped ? cut.rows : round_up(kFewestRows, unit);
   int64_t fewest_cols = 2 * narrow;
   if (is_long || takes_all_rows) {
-    cut.rows = round_up(cut.m, mr);
+    cut.rows = round_up(cut.m, unit);
     fewest_cols = narrow;
   }
   while (!is_long && !cut.is_thin && tasks() < kTasks && cost_of(cut.rows, cut.cols, cut.k) > kTaskNanoseconds) {
     if (cut.rows > fewest_rows && !takes_all_rows)
-      cut.rows = round_up(cut.rows / 2, mr);
+      cut.rows = round_up(cut.rows / 2, unit);
     else if (cut.cols > fewest_cols)
       cut.cols = round_up(cut.cols / 2, nr);
     else

@@ -18,7 +18,10 @@ struct TileSize {
     return bytes == 32 ? 6 : bytes == 16 ? 8 : 4;
   }
   static constexpr int most_rows = rows(1);
+  // Of a tile whose rows of A are evenly spaced, so that their addresses take few registers; 0 if that gains nothing.
+  static constexpr int even_rows(int v) { return bytes < 64 || v > 2 ? 0 : v == 1 ? 16 : 14; }
 };
+constexpr int kFewestEven = 10;  // rows of such a tile: fewer keep the multipliers waiting for their own results
 
 constexpr int kSteps = 4;          // terms that are added between two looks at the loop's end
 constexpr int kLaterLines = 2;     // of the next strip that are fetched meanwhile
@@ -35,6 +38,12 @@ struct TileTarget {
   int64_t column = 0, origin = 0;   // of c[0] in the result: its column, its number
 };
 
+// Rows of A that are `row` elements apart, and terms that are `term` apart in runs of `run`, of whose first so many
+// have `begun` before the tile does.
+struct Even {
+  int64_t row, term, run, begun;
+};
+
 // Where R rows of A lie: element (i, k) at a[rows[i] + summed[k]], with `summed` growing by `step` within each kSteps
 // terms unless that is 0; and what is fetched meanwhile, the first that there is: B, so far `ahead` of what is read of
 // it; the R rows of A for the `next` tile, whose elements of a term are neighbours if `is_column`; a piece of the strip
@@ -47,6 +56,7 @@ struct TileSource {
   const int64_t* next;
   bool is_column;
   const T* later;
+  Even even{};
 };
 
 // Elements that a tile fetches from `later` on.
@@ -176,6 +186,31 @@ NABLA_INLINE void put(const Vec<T> (&sum)[R][V], const TileTarget<T>& to, Column
   }
 }
 
+template <class T, int R, int V>
+NABLA_INLINE void begin_tile(Vec<T> (&sum)[R][V], const TileTarget<T>& to) {
+  NABLA_UNROLL
+  for (int i = 0; i < R; ++i) {
+    NABLA_UNROLL
+    for (int v = 0; v < V; ++v) {
+      prefetch(to.c + to.rows[i] + v * Vec<T>::lanes);
+      sum[i][v] = Vec<T>::zero();
+    }
+  }
+}
+
+template <class T, int R, int V>
+NABLA_INLINE void finish_tile(const Vec<T> (&sum)[R][V], const TileTarget<T>& to) {
+  if (to.cols == V * Vec<T>::lanes)
+    put(sum, to, Whole<T>{});
+  else
+    put(sum, to, Edge<T, V>{to.cols});
+  if (to.chain == nullptr) return;
+  if constexpr (R == TileSize<T>::rows(V))
+    finish_rows<T, R, V>(to, 0);
+  else
+    for (int i = 0; i < R; ++i) finish_rows<T, 1, V>(to, i);
+}
+
 // C (+)= A·B over `depth`, with element (k, j) of B at b[k·b_step + j].
 template <class T, int R, int V>
 static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
@@ -183,15 +218,9 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   constexpr int lanes = Vec<T>::lanes;
   const T* a[R];
   Vec<T> sum[R][V];
+  begin_tile(sum, to);
   NABLA_UNROLL
-  for (int i = 0; i < R; ++i) {
-    a[i] = from.a + from.rows[i];
-    NABLA_UNROLL
-    for (int v = 0; v < V; ++v) {
-      prefetch(to.c + to.rows[i] + v * lanes);
-      sum[i][v] = Vec<T>::zero();
-    }
-  }
+  for (int i = 0; i < R; ++i) a[i] = from.a + from.rows[i];
   constexpr int most = TileSize<T>::rows(V);
   constexpr bool is_usual = R == most || (V == TileSize<T>::vectors && 2 * R > most);
   if (from.ahead != 0) {
@@ -207,15 +236,34 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   } else {
     sum_up<0, is_usual>(depth, from, a, b, b_step, sum);
   }
-  if (to.cols == V * lanes)
-    put(sum, to, Whole<T>{});
-  else
-    put(sum, to, Edge<T, V>{to.cols});
-  if (to.chain == nullptr) return;
-  if constexpr (R == TileSize<T>::rows(V))
-    finish_rows<T, R, V>(to, 0);
-  else
-    for (int i = 0; i < R; ++i) finish_rows<T, 1, V>(to, i);
+  finish_tile(sum, to);
+}
+
+// The same for `even` rows, whose addresses are two bases and few multiples of a step.
+template <class T, int R, int V>
+static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                          const TileTarget<T>& to) {
+  constexpr int lanes = Vec<T>::lanes;
+  Vec<T> sum[R][V];
+  begin_tile(sum, to);
+  const auto [row, term, run, begun] = from.even;
+  const int64_t offset[8] = {0, row, 2 * row, 3 * row, 4 * row, 5 * row, 6 * row, 7 * row};
+  for (int64_t k = 0, n = run - begun; k < depth; k += n, n = run) {
+    if (n > depth - k) n = depth - k;
+    const T *low = from.a + from.rows[0] + from.summed[k], *high = low + 8 * row;
+    for (int64_t u = 0; u < n; ++u, low += term, high += term, b += b_step) {
+      Vec<T> w[V];
+      NABLA_UNROLL
+      for (int v = 0; v < V; ++v) w[v] = Vec<T>::load(b + v * lanes);
+      NABLA_UNROLL
+      for (int i = 0; i < R; ++i) {
+        const Vec<T> x = Vec<T>::all((i < 8 ? low : high)[offset[i % 8]]);
+        NABLA_UNROLL
+        for (int v = 0; v < V; ++v) sum[i][v] = fma(x, w[v], sum[i][v]);
+      }
+    }
+  }
+  finish_tile(sum, to);
 }
 
 template <class T>
@@ -237,6 +285,25 @@ NABLA_INLINE TileKernel<T> tile_kernel_for(int rows, int vectors) {
     if (vectors < V) return tile_kernel_for<T, V - 1>(rows, vectors);
   }
   return tile_kernel_of<T, TileSize<T>::rows(V), V>(rows);
+}
+
+template <class T, int R, int V>
+NABLA_INLINE TileKernel<T> even_kernel_of(int rows) {
+  if constexpr (R > kFewestEven) {
+    if (rows < R) return even_kernel_of<T, R - 1, V>(rows);
+  }
+  return contract_even<T, R, V>;
+}
+
+// The microkernel of so many even rows, at least kFewestEven and at most TileSize::even_rows.
+template <class T>
+NABLA_INLINE TileKernel<T> even_kernel_for(int rows, int vectors) {
+  using Size = TileSize<T>;
+  if constexpr (Size::even_rows(1) == 0)
+    return nullptr;
+  else
+    return vectors == 1 ? even_kernel_of<T, Size::even_rows(1), 1>(rows)
+                        : even_kernel_of<T, Size::even_rows(2), 2>(rows);
 }
 
 }  // namespace nabla::NABLA_ISA

@@ -15,6 +15,7 @@ namespace nabla::NABLA_ISA {
 namespace {
 
 constexpr int64_t kFrameTask = 16384;   // elements that a framing task copies
+constexpr int64_t kFewTerms = 64;       // of a row of a window
 constexpr double kLargest = 1ll << 47;  // elements of a frame: far above any memory, far below overflow
 constexpr double kLargestAttribute = 1 << 30;
 
@@ -84,6 +85,51 @@ struct Problem {
   Job job;
 };
 
+Contraction contraction_of(Pass pass, const Problem& p, int64_t part) {
+  const Conv& g = p.g;
+  Contraction x{};
+  x.batch = g.groups;
+  if (pass == Pass::input_grad) {
+    const int64_t phases = larger(1, phases_of(g, 1)), i = part / phases, j = part % phases;
+    const Phase v = phase_of(g, 0, i), u = phase_of(g, 1, j);
+    const int64_t cell = g.depth() * g.k;  // of the filters
+    x.a_rows = axis(g.n, p.image).then(v.count, p.row).then(u.count, g.k);
+    x.a_sum = axis(v.taps, v.spread * p.row).then(u.taps, u.spread * g.k).then(g.filters(), 1);
+    x.a_offset = p.corner + (v.start - p.range[0].start) * p.row + (u.start - p.range[1].start) * g.k;
+    x.a_batch = g.filters();
+    x.b_sum = axis(v.taps, -v.step * g.window[1] * cell).then(u.taps, -u.step * cell).then(g.filters(), 1);
+    x.b_cols = axis(g.depth(), g.k);
+    x.b_offset = (v.last * g.window[1] + u.last) * cell;
+    x.b_batch = g.filters();
+    const int64_t row = g.in[1] * g.c;
+    x.c_rows = axis(g.n, g.in[0] * row).then(v.count, g.stride[0] * row).then(u.count, g.stride[1] * g.c);
+    x.c_cols = axis(g.depth(), 1);
+    x.c_offset = i * row + j * g.c;
+    x.c_batch = g.depth();
+    return x;
+  }
+  const Axis pixels = axis(g.n, p.image).then(g.out[0], g.stride[0] * p.row).then(g.out[1], g.stride[1] * g.c);
+  const Axis taps = axis(g.window[0], g.dilation[0] * p.row).then(g.window[1], g.dilation[1] * g.c).then(g.depth(), 1);
+  const bool forward = pass == Pass::forward;
+  x.a_rows = forward ? pixels : taps;
+  x.a_sum = forward ? taps : pixels;
+  x.a_offset = p.corner;
+  x.a_batch = g.depth();
+  x.b_sum = axis(x.a_sum.size(), g.k);
+  x.b_cols = axis(g.filters(), 1);
+  x.c_rows = axis(x.a_rows.size(), g.k);
+  x.c_cols = axis(g.filters(), 1);
+  x.b_batch = x.c_batch = g.filters();
+  return x;
+}
+
+// Evenly spaced pixels of a row of the result, or a filter's numbers for a row of its window, if these are so few that
+// what they meet is in a cache: what comes from further away had better be fetched ahead, by other tiles.
+int64_t even_rows_of(Pass pass, const Contraction& x) {
+  const auto run = [](const Axis& axis) { return axis.extent[axis.rank - 1]; };
+  return x.a_rows.rank > 1 && run(pass == Pass::filter_grad ? x.a_rows : x.a_sum) < kFewTerms ? run(x.a_rows) : 0;
+}
+
 Problem problem_of(Pass pass, const Call& call) {
   Problem p{};
   const Conv& g = p.g = conv_of(pass, call);
@@ -122,6 +168,7 @@ Problem problem_of(Pass pass, const Call& call) {
     }
   }
   job.is_contiguous = job.parts == 1 && g.groups == 1;
+  job.even_rows = even_rows_of(pass, contraction_of(pass, p, 0));
   if (call.prologue) job.computed = pass == Pass::forward ? Computed::rows : Computed::columns;
   if (p.framed && job.output_size > 0) {
     const int64_t rows = source.shape[0] * p.range[0].size;
@@ -130,44 +177,6 @@ Problem problem_of(Pass pass, const Call& call) {
     job.own_bytes = (static_cast<size_t>(rows * p.row) * size_of(source.dtype) + 63) / 64 * 64;
   }
   return p;
-}
-
-Contraction contraction_of(Pass pass, const Problem& p, int64_t part) {
-  const Conv& g = p.g;
-  Contraction x{};
-  x.batch = g.groups;
-  if (pass == Pass::input_grad) {
-    const int64_t phases = larger(1, phases_of(g, 1)), i = part / phases, j = part % phases;
-    const Phase v = phase_of(g, 0, i), u = phase_of(g, 1, j);
-    const int64_t cell = g.depth() * g.k;  // of the filters
-    x.a_rows = axis(g.n, p.image).then(v.count, p.row).then(u.count, g.k);
-    x.a_sum = axis(v.taps, v.spread * p.row).then(u.taps, u.spread * g.k).then(g.filters(), 1);
-    x.a_offset = p.corner + (v.start - p.range[0].start) * p.row + (u.start - p.range[1].start) * g.k;
-    x.a_batch = g.filters();
-    x.b_sum = axis(v.taps, -v.step * g.window[1] * cell).then(u.taps, -u.step * cell).then(g.filters(), 1);
-    x.b_cols = axis(g.depth(), g.k);
-    x.b_offset = (v.last * g.window[1] + u.last) * cell;
-    x.b_batch = g.filters();
-    const int64_t row = g.in[1] * g.c;
-    x.c_rows = axis(g.n, g.in[0] * row).then(v.count, g.stride[0] * row).then(u.count, g.stride[1] * g.c);
-    x.c_cols = axis(g.depth(), 1);
-    x.c_offset = i * row + j * g.c;
-    x.c_batch = g.depth();
-    return x;
-  }
-  const Axis pixels = axis(g.n, p.image).then(g.out[0], g.stride[0] * p.row).then(g.out[1], g.stride[1] * g.c);
-  const Axis taps = axis(g.window[0], g.dilation[0] * p.row).then(g.window[1], g.dilation[1] * g.c).then(g.depth(), 1);
-  const bool forward = pass == Pass::forward;
-  x.a_rows = forward ? pixels : taps;
-  x.a_sum = forward ? taps : pixels;
-  x.a_offset = p.corner;
-  x.a_batch = g.depth();
-  x.b_sum = axis(x.a_sum.size(), g.k);
-  x.b_cols = axis(g.filters(), 1);
-  x.c_rows = axis(x.a_rows.size(), g.k);
-  x.c_cols = axis(g.filters(), 1);
-  x.b_batch = x.c_batch = g.filters();
-  return x;
 }
 
 // Copies rows of the first operand into the frame; zeros where there is no image.

@@ -13,6 +13,7 @@ constexpr int64_t kTask = 65536;       // multiplications by a register of chann
 constexpr int64_t kMostChunks = 16;    // that the filter gradient's sum over pixels is split into
 constexpr int64_t kFinishSpan = 8192;  // elements
 constexpr int64_t kRegisters = 2;      // of channels that stay in L1 while the filter gradient passes over rows
+constexpr size_t kWriteAhead = 2048;   // bytes of the result that are fetched before they are written
 constexpr double kNanoseconds = 0.5;   // of a multiplication by a register
 
 // The filter cells along one axis that meet the other image, and where: both in arithmetic progression, the image's
@@ -179,7 +180,9 @@ NABLA_INLINE void gather_pixels(const T* x, int64_t from, const T* filter, Taps 
   }
   repeat<pixels>([&](auto k) {
     prefetch(x + k.value * from);  // the row behind the window's last
-    store(to.y + to.at + k.value * to.step + channel, sum[k.value], some);
+    T* const y = to.y + to.at + k.value * to.step + channel;
+    prefetch_to_write(y + kWriteAhead / sizeof(T));
+    store(y, sum[k.value], some);
   });
 }
 

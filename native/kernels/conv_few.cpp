@@ -116,10 +116,10 @@ void split_channels(const T* x, int64_t count, int64_t channels, int64_t plane, 
       transpose([&](int r) { return x + (i + r) * channels + c; }, to + c * plane + i, plane);
     const int rest = static_cast<int>(channels - c);
     if (2 * rest > block && (i + block - 1) * channels + c + block <= count * channels) {
-      T tile[block * block];  // whose last rows are of the next pixels
-      transpose([&](int r) { return x + (i + r) * channels + c; }, tile, block);
-      for (int k = 0; k < rest; ++k)
-        for (int r = 0; r < block; ++r) to[(c + k) * plane + i + r] = tile[k * block + r];
+      T* const first = to + c * plane + i;
+      T others[block];  // what belongs to the next pixels
+      transpose_block([&](int r) { return x + (i + r) * channels + c; },
+                      [&](int k) { return k < rest ? first + k * plane : others; }, T());
       continue;
     }
     for (; c < channels; ++c)
@@ -138,15 +138,11 @@ template <class T>
 void fill_frame(const Few& f, const T* x, T* frame) {
   const int64_t left = smaller(f.width, larger(0, f.before[1])), from = larger(0, -f.before[1]);
   const int64_t inside = larger(0, smaller(f.in[1] - from, f.width - left));
-  for (int64_t i = 0; i < f.height; ++i, frame += f.width) {
+  if (inside < f.width || f.before[0] > 0 || f.height - f.before[0] > f.in[0]) clear(frame, f.image);
+  for (int64_t i = 0; i < f.height; ++i) {
     const int64_t h = i - f.before[0];
-    const bool is_image = h >= 0 && h < f.in[0];
-    for (int64_t c = 0; c < f.channels; ++c) {
-      T* y = frame + c * f.plane;
-      clear(y, is_image ? left : f.width);
-      if (is_image) clear(y + left + inside, f.width - left - inside);
-    }
-    if (is_image) split_channels(x + (h * f.in[1] + from) * f.channels, inside, f.channels, f.plane, frame + left);
+    if (h < 0 || h >= f.in[0]) continue;
+    split_channels(x + (h * f.in[1] + from) * f.channels, inside, f.channels, f.plane, frame + i * f.width + left);
   }
 }
 

@@ -1,6 +1,6 @@
 // Transposing a small square block in registers: what packing needs where memory runs along the wrong axis.
 //
-// transpose(row, to, step): to[k·step + i] = row(i)[k] for i, k in [0, kBlock<T>); `row` gives pointers. Written in the
+// transpose_block(row, to, T()): to(k)[i] = row(i)[k] for i, k in [0, kBlock<T>); both give pointers. Written in the
 // order of k, so that what spills behind a destination row narrower than the block is overwritten by the next.
 #pragma once
 #include "vec.h"
@@ -12,8 +12,8 @@ namespace nabla::NABLA_ISA {
 template <class T>
 constexpr int kBlock = 32 / static_cast<int>(sizeof(T));
 
-template <class Row>
-NABLA_INLINE void transpose(Row row, float* to, int64_t step) {
+template <class Row, class To>
+NABLA_INLINE void transpose_block(Row row, To to, float) {
   // Rows i and i + 4 side by side, so that 4 × 4 transposes within the halves are the whole work.
   __m256 r[8];
   for (int i = 0; i < 4; ++i) {
@@ -21,25 +21,25 @@ NABLA_INLINE void transpose(Row row, float* to, int64_t step) {
     r[i] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
     r[i + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), _mm_loadu_ps(q + 4), 1);
   }
-  for (int h = 0; h < 8; h += 4, to += 4 * step) {
+  for (int h = 0; h < 8; h += 4) {
     const __m256 a = _mm256_unpacklo_ps(r[h], r[h + 1]), b = _mm256_unpacklo_ps(r[h + 2], r[h + 3]);
     const __m256 c = _mm256_unpackhi_ps(r[h], r[h + 1]), d = _mm256_unpackhi_ps(r[h + 2], r[h + 3]);
-    _mm256_storeu_ps(to, _mm256_shuffle_ps(a, b, 0x44));
-    _mm256_storeu_ps(to + step, _mm256_shuffle_ps(a, b, 0xee));
-    _mm256_storeu_ps(to + 2 * step, _mm256_shuffle_ps(c, d, 0x44));
-    _mm256_storeu_ps(to + 3 * step, _mm256_shuffle_ps(c, d, 0xee));
+    _mm256_storeu_ps(to(h), _mm256_shuffle_ps(a, b, 0x44));
+    _mm256_storeu_ps(to(h + 1), _mm256_shuffle_ps(a, b, 0xee));
+    _mm256_storeu_ps(to(h + 2), _mm256_shuffle_ps(c, d, 0x44));
+    _mm256_storeu_ps(to(h + 3), _mm256_shuffle_ps(c, d, 0xee));
   }
 }
 
-template <class Row>
-NABLA_INLINE void transpose(Row row, double* to, int64_t step) {
-  for (int h = 0; h < 4; h += 2, to += 2 * step) {
+template <class Row, class To>
+NABLA_INLINE void transpose_block(Row row, To to, double) {
+  for (int h = 0; h < 4; h += 2) {
     const auto half = [&](int i) {
       return _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(row(i) + h)), _mm_loadu_pd(row(i + 2) + h), 1);
     };
     const __m256d a = half(0), b = half(1);
-    _mm256_storeu_pd(to, _mm256_unpacklo_pd(a, b));
-    _mm256_storeu_pd(to + step, _mm256_unpackhi_pd(a, b));
+    _mm256_storeu_pd(to(h), _mm256_unpacklo_pd(a, b));
+    _mm256_storeu_pd(to(h + 1), _mm256_unpackhi_pd(a, b));
   }
 }
 
@@ -48,22 +48,22 @@ NABLA_INLINE void transpose(Row row, double* to, int64_t step) {
 template <class T>
 constexpr int kBlock = 16 / static_cast<int>(sizeof(T));
 
-template <class Row>
-NABLA_INLINE void transpose(Row row, float* to, int64_t step) {
+template <class Row, class To>
+NABLA_INLINE void transpose_block(Row row, To to, float) {
   const float32x4_t r0 = vld1q_f32(row(0)), r1 = vld1q_f32(row(1)), r2 = vld1q_f32(row(2)), r3 = vld1q_f32(row(3));
   const float64x2_t a = vreinterpretq_f64_f32(vtrn1q_f32(r0, r1)), b = vreinterpretq_f64_f32(vtrn2q_f32(r0, r1));
   const float64x2_t c = vreinterpretq_f64_f32(vtrn1q_f32(r2, r3)), d = vreinterpretq_f64_f32(vtrn2q_f32(r2, r3));
-  vst1q_f32(to, vreinterpretq_f32_f64(vtrn1q_f64(a, c)));
-  vst1q_f32(to + step, vreinterpretq_f32_f64(vtrn1q_f64(b, d)));
-  vst1q_f32(to + 2 * step, vreinterpretq_f32_f64(vtrn2q_f64(a, c)));
-  vst1q_f32(to + 3 * step, vreinterpretq_f32_f64(vtrn2q_f64(b, d)));
+  vst1q_f32(to(0), vreinterpretq_f32_f64(vtrn1q_f64(a, c)));
+  vst1q_f32(to(1), vreinterpretq_f32_f64(vtrn1q_f64(b, d)));
+  vst1q_f32(to(2), vreinterpretq_f32_f64(vtrn2q_f64(a, c)));
+  vst1q_f32(to(3), vreinterpretq_f32_f64(vtrn2q_f64(b, d)));
 }
 
-template <class Row>
-NABLA_INLINE void transpose(Row row, double* to, int64_t step) {
+template <class Row, class To>
+NABLA_INLINE void transpose_block(Row row, To to, double) {
   const float64x2_t a = vld1q_f64(row(0)), b = vld1q_f64(row(1));
-  vst1q_f64(to, vtrn1q_f64(a, b));
-  vst1q_f64(to + step, vtrn2q_f64(a, b));
+  vst1q_f64(to(0), vtrn1q_f64(a, b));
+  vst1q_f64(to(1), vtrn2q_f64(a, b));
 }
 
 #else
@@ -71,11 +71,17 @@ NABLA_INLINE void transpose(Row row, double* to, int64_t step) {
 template <class T>
 constexpr int kBlock = 1;
 
-template <class T, class Row>
-NABLA_INLINE void transpose(Row row, T* to, int64_t) {
-  *to = *row(0);
+template <class Row, class To, class T>
+NABLA_INLINE void transpose_block(Row row, To to, T) {
+  *to(0) = *row(0);
 }
 
 #endif
+
+// To rows that are `step` apart.
+template <class T, class Row>
+NABLA_INLINE void transpose(Row row, T* to, int64_t step) {
+  transpose_block(row, [&](int k) { return to + k * step; }, T());
+}
 
 }  // namespace nabla::NABLA_ISA

@@ -156,4 +156,13 @@ NABLA_INLINE void prefetch(const void* p) {
   __builtin_prefetch(p);
 #endif
 }
+
+// What a store would wait for: a line that is not in the caches is read before it is written.
+NABLA_INLINE void prefetch_to_write(void* p) {
+#if defined(_MSC_VER) && !defined(__clang__)
+  (void)p;
+#else
+  __builtin_prefetch(p, 1);
+#endif
+}
 }  // namespace nabla::NABLA_ISA
