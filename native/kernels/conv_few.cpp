@@ -292,18 +292,13 @@ void correlate_rows(const Few& f, int64_t first, int64_t last, const T* frames, 
   for (int64_t i = 0; i < f.taps * R; ++i) partial[i] = hsum(Vec<T>::load(sums + i * lanes));
 }
 
-template <int N>
-struct Constant {
-  static constexpr int value = N;
-};
-
 // Calls body with the number of channels as a constant.
 template <int R = kMostFew, class Body>
 NABLA_INLINE void with_few(int64_t few, Body body) {
   if constexpr (R > 1) {
     if (few < R) return with_few<R - 1>(few, body);
   }
-  body(Constant<R>{});
+  body(Index<R>{});
 }
 
 template <class T>
