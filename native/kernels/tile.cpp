@@ -1,5 +1,5 @@
 // The tile machine: compiles a chain of elementwise operations into threaded code, which passes over memory once, a
-// block of four registers at a time.
+// block of a few registers at a time.
 //
 // A step's result stays in registers if the next step is all that needs it. Else it is kept in memory: a block of
 // scratch that all blocks share, the output itself if it is stored there, or a slot of a tile's length if it is stored
@@ -286,8 +286,10 @@ class Machine {
   T* slot(const Step& s) const { return slots_ + s.slot * kTileLength; }
   T* block(int i) const { return blocks_ + i * kBlock<T>; }
   void run_block(int64_t i) const {
-    const Vec<T> zero = Vec<T>::zero();
-    code_->run(code_, i, zero, zero, zero, zero);
+    Vec<T> nothing[kHeld<T>];
+    NABLA_UNROLL
+    for (int r = 0; r < kHeld<T>; ++r) nothing[r] = Vec<T>::zero();
+    go_on(code_ - 1, i, nothing);
   }
   // Of the tile at `start`.
   int64_t length_at(int64_t start, int64_t end) const {
@@ -359,7 +361,7 @@ class Machine {
         registers_[i].value = to;
         registers_[i].advance = stride_;
         const bool past_caches = is_early(s) && in_place && !s.kept && is_streamed(s.direct, start);
-        emit(past_caches ? put<T, true> : put<T, false>, registers_[i]);
+        emit(tile_puts<T>[past_caches], registers_[i]);
       }
       sum_up(s);
     }

@@ -6,9 +6,11 @@
 
 namespace nabla::NABLA_ISA {
 
-// Elements of a block: four registers, which functions hand on as arguments.
+// Registers of a block, which functions hand on as arguments: where there are 32 they need not be few.
 template <class T>
-constexpr int kBlock = 4 * Vec<T>::lanes;
+constexpr int kHeld = sizeof(Vec<T>) == 64 ? 8 : 4;
+template <class T>
+constexpr int kBlock = kHeld<T> * Vec<T>::lanes;  // elements
 
 // Memory of an argument: of the block at element i it lies at data + (i & mask). The mask is -1 for an operand that
 // goes along with the blocks, 0 for one block that all share.
@@ -19,8 +21,14 @@ struct TileArgument {
 };
 template <class T>
 struct TileInstruction;
+template <class T, int n, class... V>
+struct TileFunctionOf : TileFunctionOf<T, n - 1, Vec<T>, V...> {};
+template <class T, class... V>
+struct TileFunctionOf<T, 0, V...> {
+  using Type = void (*)(const TileInstruction<T>* at, int64_t i, V... held);
+};
 template <class T>
-using TileFunction = void (*)(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d);
+using TileFunction = typename TileFunctionOf<T, kHeld<T>>::Type;
 template <class T>
 struct TileInstruction {
   TileFunction<T> run;
@@ -106,59 +114,70 @@ struct where {
 };
 }  // namespace tile_op
 
-template <class T>
-NABLA_INLINE void go_on(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
-  return at[1].run(at + 1, i, a, b, c, d);  // a jump, as nothing is left to do here
+// Goes on to the next instruction with what is in x.
+template <class T, class... V>
+NABLA_INLINE void go_on(const TileInstruction<T>* at, int64_t i, const Vec<T>* x, V... held) {
+  if constexpr (sizeof...(held) < kHeld<T>)
+    return go_on(at, i, x + 1, held..., *x);
+  else
+    return at[1].run(at + 1, i, held...);  // a jump, as nothing is left to do here
 }
 
-// One operation. Argument k is what the registers hold if bit k of `held` is set, else it is read from memory.
-template <class T, class Op, int arity, int held>
-void apply(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+// One operation. Argument k is what the registers hold if bit k of `from` is set, else it is read from memory.
+template <class T, class Op, int arity, int from, class... V>
+void apply(const TileInstruction<T>* at, int64_t i, V... held) {
   const auto argument = [&](auto k, int64_t r, Vec<T> v) {
-    if constexpr (k.value >= arity || (held >> k.value & 1))
+    if constexpr (k.value >= arity || (from >> k.value & 1))
       return v;
     else
       return Vec<T>::load(at->args[k.value].data + (i & at->args[k.value].mask) + r * Vec<T>::lanes);
   };
-  const auto result = [&](int64_t r, Vec<T> v) {
-    return Op::of(argument(Index<0>{}, r, v), argument(Index<1>{}, r, v), argument(Index<2>{}, r, v));
-  };
-  go_on(at, i, result(0, a), result(1, b), result(2, c), result(3, d));
+  Vec<T> x[] = {held...};
+  NABLA_UNROLL
+  for (int r = 0; r < kHeld<T>; ++r)
+    x[r] = Op::of(argument(Index<0>{}, r, x[r]), argument(Index<1>{}, r, x[r]), argument(Index<2>{}, r, x[r]));
+  go_on(at, i, x);
 }
 
 // Writes what the registers hold to argument 0.
-template <class T, bool past_caches>
-void put(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
-  T* to = at->args[0].data + (i & at->args[0].mask);
-  const auto write = [&](int r, Vec<T> v) {
+template <class T, bool past_caches, class... V>
+void put(const TileInstruction<T>* at, int64_t i, V... held) {
+  const Vec<T> x[] = {held...};
+  T* const to = at->args[0].data + (i & at->args[0].mask);
+  NABLA_UNROLL
+  for (int r = 0; r < kHeld<T>; ++r) {
     if constexpr (past_caches)
-      v.stream(to + r * Vec<T>::lanes);
+      x[r].stream(to + r * Vec<T>::lanes);
     else
-      v.store(to + r * Vec<T>::lanes);
-  };
-  write(0, a), write(1, b), write(2, c), write(3, d);
-  go_on(at, i, a, b, c, d);
+      x[r].store(to + r * Vec<T>::lanes);
+  }
+  go_on(at, i, x);
 }
+template <class T>
+constexpr TileFunction<T> tile_puts[] = {put<T, false>, put<T, true>};
 
 // Adds what the registers hold to argument 0.
-template <class T>
-void add_to(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
-  T* to = at->args[0].data + i;
-  const auto add = [&](int r, Vec<T> v) { (Vec<T>::load(to + r * Vec<T>::lanes) + v).store(to + r * Vec<T>::lanes); };
-  add(0, a), add(1, b), add(2, c), add(3, d);
-  go_on(at, i, a, b, c, d);
+template <class T, class... V>
+void add_to(const TileInstruction<T>* at, int64_t i, V... held) {
+  constexpr int lanes = Vec<T>::lanes;
+  const Vec<T> x[] = {held...};
+  T* const to = at->args[0].data + i;
+  NABLA_UNROLL
+  for (int r = 0; r < kHeld<T>; ++r) (Vec<T>::load(to + r * lanes) + x[r]).store(to + r * lanes);
+  go_on(at, i, x);
 }
 
 // Asks for what argument 0 will be some blocks later.
-template <class T>
-void fetch(const TileInstruction<T>* at, int64_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+template <class T, class... V>
+void fetch(const TileInstruction<T>* at, int64_t i, V... held) {
   constexpr int64_t ahead = 2048 / static_cast<int64_t>(sizeof(T)), line = 64 / static_cast<int64_t>(sizeof(T));
+  const Vec<T> x[] = {held...};
   for (int64_t k = 0; k < kBlock<T>; k += line) prefetch(at->args[0].data + i + ahead + k);
-  go_on(at, i, a, b, c, d);
+  go_on(at, i, x);
 }
 
-template <class T>
-void finish(const TileInstruction<T>*, int64_t, Vec<T>, Vec<T>, Vec<T>, Vec<T>) {}
+template <class T, class... V>
+void finish(const TileInstruction<T>*, int64_t, V...) {}
 
 // Operations of one argument, and long ones, have a single form: the first argument in registers.
 constexpr bool has_one_form(TileOp op, int arity) {
