@@ -215,6 +215,26 @@ TEST_P(ConvTest, FewChannels) {
   }
 }
 
+// Rows of pixels that one tile takes: their lengths around those of tiles, one or two registers of filters, short rows
+// of windows.
+TEST_P(ConvTest, EvenRows) {
+  for (uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Random random(seed);
+    const auto pick = [&](int64_t low, int64_t high) { return low + random.below(high - low + 1); };
+    const int64_t r = pick(1, 5), s = pick(2, 5), stride = pick(1, 2), b = pick(1, 2), groups = pick(1, 2);
+    const int64_t w = pick(9, 36) * stride + (s - 1) * b, h = pick(r, r + 4);
+    const Geometry g = {pick(1, 3), h,          w,         pick(1, 6) * groups, pick(9, 33) * groups, r,
+                        s,          pick(1, 2), stride,    pick(0, r - 1),      pick(0, s - 1),       1,
+                        b,          groups,     pick(0, 1)};
+    const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
+    if (seed % 3)
+      all_passes<float>(by_name, g, seed % 4 == 1);
+    else
+      all_passes<double>(by_name, g, seed % 4 == 0);
+  }
+}
+
 // Every length of a run of columns, windows of neighbours and others, tails of channels.
 TEST_P(ConvTest, Depthwise) {
   const auto by_name = [&](const char* name) -> const Kernel& { return kernel(name); };
