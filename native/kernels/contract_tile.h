@@ -95,12 +95,10 @@ NABLA_INLINE void multiply_add(const T* const (&a)[R], const int64_t* summed, co
   }
 }
 
-// All terms of a tile's sums, kSteps at a time; `fetches` what a tile fetches meanwhile, but for B. If B is `packed`
-// its step is that of a strip of such tiles, which addresses hold.
-template <int step, bool packed, bool fetches, class T, int R, int V>
-NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* const (&a)[R], const T* b, int64_t gap,
+// All terms of a tile's sums, kSteps at a time; `fetches` what a tile fetches meanwhile, but for B.
+template <int step, bool fetches, class T, int R, int V>
+NABLA_INLINE void sum_up(int64_t depth, const TileSource<T>& from, const T* const (&a)[R], const T* b, int64_t b_step,
                          Vec<T> (&sum)[R][V]) {
-  const int64_t b_step = packed ? V * Vec<T>::lanes : gap;
   const int64_t *summed = from.summed, *const end = summed + depth;
   constexpr int line = 64 / sizeof(T);
   if (fetches && from.next != nullptr && from.is_column) {
@@ -231,14 +229,12 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
       for (int v = 0; v < V; ++v) prefetch(b + from.ahead + v * lanes);
       multiply_add<1, 0>(a, from.summed + k, b, b_step, sum);
     }
-  } else if (is_usual && from.step == 1 && b_step == V * lanes) {
-    sum_up<is_usual ? 1 : 0, is_usual, is_usual>(depth, from, a, b, b_step, sum);
-  } else if (is_usual && from.step == most && b_step == V * lanes) {
-    sum_up<is_usual ? most : 0, is_usual, is_usual>(depth, from, a, b, b_step, sum);
   } else if (is_usual && from.step == 1) {
-    sum_up<is_usual ? 1 : 0, false, is_usual>(depth, from, a, b, b_step, sum);
+    sum_up<is_usual ? 1 : 0, is_usual>(depth, from, a, b, b_step, sum);
+  } else if (is_usual && from.step == most) {
+    sum_up<is_usual ? most : 0, is_usual>(depth, from, a, b, b_step, sum);
   } else {
-    sum_up<0, false, is_usual>(depth, from, a, b, b_step, sum);
+    sum_up<0, is_usual>(depth, from, a, b, b_step, sum);
   }
   finish_tile(sum, to);
 }
