@@ -257,7 +257,8 @@ static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, 
       for (int v = 0; v < V; ++v) w[v] = Vec<T>::load(b + v * lanes);
       NABLA_UNROLL
       for (int i = 0; i < R; ++i) {
-        const Vec<T> x = Vec<T>::all((i < 8 ? low : high)[offset[i % 8]]);
+        // Not i % 8: checked for overflow (UBSan), GCC 12 computes that wrongly in a loop it unrolls.
+        const Vec<T> x = Vec<T>::all((i < 8 ? low : high)[offset[i & 7]]);
         NABLA_UNROLL
         for (int v = 0; v < V; ++v) sum[i][v] = fma(x, w[v], sum[i][v]);
       }
