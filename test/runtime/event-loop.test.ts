@@ -3,9 +3,10 @@ import { compile, losses, stats, type Tensor, tensor, zeros } from "nabla";
 import { describe, expect, it } from "vitest";
 import { testedDevices } from "../devices.js";
 
-// A run of some 100 µs, which is how long memory takes on any instruction set: more than is done where it is submitted without anything
-// being known of it, and less than the millisecond up to which the event loop may do it.
-const x = zeros([512, 512]);
+// A run of some 200 µs, which is how long memory takes on any instruction set: more than is done where it is submitted without anything
+// being known of it, less than the millisecond up to which the event loop may do it, and so much more than JavaScript takes around it
+// that the loop is idle for most of it.
+const x = zeros([768, 768]);
 const work = compile((x: Tensor) => x.add(1));
 
 /** Whether a run had ended when it had been submitted. */
