@@ -1,23 +1,34 @@
 /** The event loop has its turns, however short the runs are that a loop awaits. */
 import { compile, losses, stats, type Tensor, tensor, zeros } from "nabla";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { testedDevices } from "../devices.js";
 
-// A run of some 200 µs, which is how long memory takes on any instruction set: more than is done where it is submitted without anything
-// being known of it, less than the millisecond up to which the event loop may do it, and so much more than JavaScript takes around it
-// that the loop is idle for most of it.
-const x = zeros([768, 768]);
-const work = compile((x: Tensor) => x.add(1));
-
-/** Whether a run had ended when it had been submitted. */
-async function isOverAtOnce(): Promise<boolean> {
-  const y = work(x);
-  const isOver = stats().runs.pending === 0;
-  (await y).dispose();
-  return isOver;
-}
-
 describe.runIf(testedDevices.includes("cpu"))("runs", () => {
+  const work = compile((x: Tensor) => x.add(1));
+  /** The operand of a run of 300 µs or little more: longer than is done where it is submitted without anything being known of it, shorter than the
+   * millisecond up to which the event loop may do it, and so much more than JavaScript takes around it that the loop is idle for most of it. */
+  let x: Tensor;
+
+  beforeAll(async () => {
+    for (let side = 512, least = 0; least < 0.3; side += 64) {
+      x = zeros([side, side]);
+      least = Infinity;
+      for (let i = 0; i < 20; i++) {
+        const start = performance.now();
+        (await work(x)).dispose();
+        least = Math.min(least, performance.now() - start);
+      }
+    }
+  });
+
+  /** Whether a run had ended when it had been submitted. */
+  async function isOverAtOnce(): Promise<boolean> {
+    const y = work(x);
+    const isOver = stats().runs.pending === 0;
+    (await y).dispose();
+    return isOver;
+  }
+
   it("that the event loop only waits for are done by its own thread", async () => {
     let inARow = 0;
     for (let i = 0; i < 30_000 && inARow < 32; i++) inARow = (await isOverAtOnce()) ? inARow + 1 : 0;
