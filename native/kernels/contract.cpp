@@ -239,17 +239,18 @@ class Task {
     const int64_t b_step = in_place ? x_.b_sum.stride[0] : whole;
     const int64_t* rows = packs ? strip_rows_ : a_rows_;
     const Axis& sum = x_.a_sum;
-    const bool is_stepped = sum.rank == 1 || sum.extent[sum.rank - 1] % kSteps == 0;
+    const bool is_stepped = sum.rank == 1 || sum.run() % kSteps == 0;
     const int64_t a_step = packs ? cut_.tile_rows : is_stepped ? sum.stride[sum.rank - 1] : 0;
     // What has long runs is large, mostly.
     const bool is_column = x_.a_rows.stride[x_.a_rows.rank - 1] == 1;
-    const bool is_far = !packs && j == 0 && (is_column || sum.extent[sum.rank - 1] >= kFar);
+    const bool is_far = !packs && j == 0 && (is_column || sum.run() >= kFar);
     const T *later = later_strip(block, k0, depth, j), *later_end = later != nullptr ? later + depth * nr : nullptr;
     const bool is_first = is_packed_ && j == 0 && k0 == block.first;
     const Even even = cut_.is_even ? even_of(k0) : Even{};
-    const bool is_even = cut_.is_even && !packs;
+    // Such a tile's results are evenly spaced as well.
+    const bool is_even = cut_.is_even && !packs && x_.c_rows.run() % x_.a_rows.run() == 0;
     const int64_t most = is_even ? TileSize<T>::even_rows(vectors) : mr;
-    const int64_t extent = is_even ? x_.a_rows.extent[x_.a_rows.rank - 1] : block.rows;
+    const int64_t extent = is_even ? x_.a_rows.run() : block.rows;
     for (int64_t i = 0, end = is_even ? extent - block.i0 % extent : extent; i < block.rows; end += extent) {
       end = smaller(end, block.rows);
       // Tiles of nearly the same height: low ones keep the multipliers waiting for what they read.
@@ -277,7 +278,7 @@ class Task {
   // How rows and terms follow each other from term k0 on.
   Even even_of(int64_t k0) const {
     const Axis &rows = x_.a_rows, &sum = x_.a_sum;
-    const int64_t run = larger(1, sum.extent[sum.rank - 1]);
+    const int64_t run = larger(1, sum.run());
     return {rows.stride[rows.rank - 1], sum.stride[sum.rank - 1], run, k0 % run};
   }
 

@@ -15,6 +15,8 @@ struct Axis {
     for (int d = 0; d < rank; ++d) n *= extent[d];
     return n;
   }
+  // How many indices lie evenly spaced before an outer digit changes.
+  NABLA_INLINE int64_t run() const { return extent[rank - 1]; }
   // Appends an inner digit, merged with the one before where one stride steps through both.
   NABLA_INLINE Axis then(int64_t e, int64_t s) const {
     if (e == 1 && rank > 0) return *this;

@@ -174,36 +174,53 @@ NABLA_NOINLINE static void finish_rows(const TileTarget<T>& to, int first) {
     for (int v = 0; v < V; ++v) edge.store(to.c + rows[i], v, x[i][v]);
 }
 
+// Where the rows of a tile of C lie: anywhere. Looked up for each, as there are no registers to spare.
+template <class T>
+struct Rows {
+  const TileTarget<T>& to;
+
+  NABLA_INLINE T* operator[](int i) const { return to.c + to.rows[i]; }
+};
+
+// Evenly spaced; two at least.
+template <class T>
+struct EvenRows {
+  T* first;
+  int64_t step;
+
+  NABLA_INLINE explicit EvenRows(const TileTarget<T>& to) : first(to.c + to.rows[0]), step(to.rows[1] - to.rows[0]) {}
+  NABLA_INLINE T* operator[](int i) const { return first + i * step; }
+};
+
 // Stores the sums, or adds them to what is there.
-template <class T, int R, int V, class Columns>
-NABLA_INLINE void put(const Vec<T> (&sum)[R][V], const TileTarget<T>& to, Columns columns) {
-  const bool adds = to.add;
+template <class T, int R, int V, class Place, class Columns>
+NABLA_INLINE void put(const Vec<T> (&sum)[R][V], bool adds, Place c, Columns columns) {
   NABLA_UNROLL
   for (int i = 0; i < R; ++i) {
-    T* const c = to.c + to.rows[i];
+    T* const row = c[i];
     NABLA_UNROLL
-    for (int v = 0; v < V; ++v) columns.store(c, v, adds ? sum[i][v] + columns.load(c, v) : sum[i][v]);
+    for (int v = 0; v < V; ++v) columns.store(row, v, adds ? sum[i][v] + columns.load(row, v) : sum[i][v]);
   }
 }
 
-template <class T, int R, int V>
-NABLA_INLINE void begin_tile(Vec<T> (&sum)[R][V], const TileTarget<T>& to) {
+template <class T, int R, int V, class Place>
+NABLA_INLINE void begin_tile(Vec<T> (&sum)[R][V], Place c) {
   NABLA_UNROLL
   for (int i = 0; i < R; ++i) {
     NABLA_UNROLL
     for (int v = 0; v < V; ++v) {
-      prefetch(to.c + to.rows[i] + v * Vec<T>::lanes);
+      prefetch(c[i] + v * Vec<T>::lanes);
       sum[i][v] = Vec<T>::zero();
     }
   }
 }
 
-template <class T, int R, int V>
-NABLA_INLINE void finish_tile(const Vec<T> (&sum)[R][V], const TileTarget<T>& to) {
+template <class T, int R, int V, class Place>
+NABLA_INLINE void finish_tile(const Vec<T> (&sum)[R][V], const TileTarget<T>& to, Place c) {
   if (to.cols == V * Vec<T>::lanes)
-    put(sum, to, Whole<T>{});
+    put(sum, to.add, c, Whole<T>{});
   else
-    put(sum, to, Edge<T, V>{to.cols});
+    put(sum, to.add, c, Edge<T, V>{to.cols});
   if (to.chain == nullptr) return;
   if constexpr (R == TileSize<T>::rows(V))
     finish_rows<T, R, V>(to, 0);
@@ -218,7 +235,8 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   constexpr int lanes = Vec<T>::lanes;
   const T* a[R];
   Vec<T> sum[R][V];
-  begin_tile(sum, to);
+  const Rows<T> c{to};
+  begin_tile(sum, c);
   NABLA_UNROLL
   for (int i = 0; i < R; ++i) a[i] = from.a + from.rows[i];
   constexpr int most = TileSize<T>::rows(V);
@@ -236,25 +254,23 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   } else {
     sum_up<0, is_usual>(depth, from, a, b, b_step, sum);
   }
-  finish_tile(sum, to);
+  finish_tile(sum, to, c);
 }
 
-// The same for `even` rows, whose addresses are two bases and few multiples of a step.
-template <class T, int R, int V>
-static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
-                          const TileTarget<T>& to) {
-  constexpr int lanes = Vec<T>::lanes;
-  Vec<T> sum[R][V];
-  begin_tile(sum, to);
-  const auto [row, term, run, begun] = from.even;
+// The same for `even` rows, whose addresses are two bases and few multiples of a step. Where that is a constant no
+// register is in the address: with one, loading and multiplying take two slots of the pipeline instead of one.
+template <int step, class T, int R, int V>
+NABLA_INLINE void sum_up_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                              Vec<T> (&sum)[R][V]) {
+  const int64_t row = step != 0 ? step : from.even.row, term = from.even.term, run = from.even.run;
   const int64_t offset[8] = {0, row, 2 * row, 3 * row, 4 * row, 5 * row, 6 * row, 7 * row};
-  for (int64_t k = 0, n = run - begun; k < depth; k += n, n = run) {
+  for (int64_t k = 0, n = run - from.even.begun; k < depth; k += n, n = run) {
     if (n > depth - k) n = depth - k;
     const T *low = from.a + from.rows[0] + from.summed[k], *high = low + 8 * row;
     for (int64_t u = 0; u < n; ++u, low += term, high += term, b += b_step) {
       Vec<T> w[V];
       NABLA_UNROLL
-      for (int v = 0; v < V; ++v) w[v] = Vec<T>::load(b + v * lanes);
+      for (int v = 0; v < V; ++v) w[v] = Vec<T>::load(b + v * Vec<T>::lanes);
       NABLA_UNROLL
       for (int i = 0; i < R; ++i) {
         // Not i % 8: checked for overflow (UBSan), GCC 12 computes that wrongly in a loop it unrolls.
@@ -264,7 +280,30 @@ static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, 
       }
     }
   }
-  finish_tile(sum, to);
+}
+
+// C (+)= A·B as contract_tile has it, for even rows. Filters' gradients have steps of 1, pixels those of their
+// channels.
+template <class T, int R, int V>
+static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
+                          const TileTarget<T>& to) {
+  Vec<T> sum[R][V];
+  const EvenRows<T> c(to);
+  begin_tile(sum, c);
+  switch (V == 1 ? from.even.row : 0) {
+    case 1:
+      sum_up_even<1>(depth, from, b, b_step, sum);
+      break;
+    case 3:
+      sum_up_even<3>(depth, from, b, b_step, sum);
+      break;
+    case 6:
+      sum_up_even<6>(depth, from, b, b_step, sum);
+      break;
+    default:
+      sum_up_even<0>(depth, from, b, b_step, sum);
+  }
+  finish_tile(sum, to, c);
 }
 
 template <class T>

@@ -126,8 +126,8 @@ Contraction contraction_of(Pass pass, const Problem& p, int64_t part) {
 // Evenly spaced pixels of a row of the result, or a filter's numbers for a row of its window, if these are so few that
 // what they meet is in a cache: what comes from further away had better be fetched ahead, by other tiles.
 int64_t even_rows_of(Pass pass, const Contraction& x) {
-  const auto run = [](const Axis& axis) { return axis.extent[axis.rank - 1]; };
-  return x.a_rows.rank > 1 && run(pass == Pass::filter_grad ? x.a_rows : x.a_sum) < kFewTerms ? run(x.a_rows) : 0;
+  const int64_t terms = (pass == Pass::filter_grad ? x.a_rows : x.a_sum).run();
+  return x.a_rows.rank > 1 && terms < kFewTerms ? x.a_rows.run() : 0;
 }
 
 Problem problem_of(Pass pass, const Call& call) {
