@@ -257,8 +257,8 @@ static void contract_tile(int64_t depth, const TileSource<T>& from, const T* b, 
   finish_tile(sum, to, c);
 }
 
-// The same for `even` rows, whose addresses are two bases and few multiples of a step. Where that is a constant no
-// register is in the address: with one, loading and multiplying take two slots of the pipeline instead of one.
+// All terms of the sums of even rows, whose addresses are two bases and few multiples of a step, which is a constant
+// unless `step` is 0: a register less in each address.
 template <int step, class T, int R, int V>
 NABLA_INLINE void sum_up_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
                               Vec<T> (&sum)[R][V]) {
@@ -282,8 +282,7 @@ NABLA_INLINE void sum_up_even(int64_t depth, const TileSource<T>& from, const T*
   }
 }
 
-// C (+)= A·B as contract_tile has it, for even rows. Filters' gradients have steps of 1, pixels those of their
-// channels.
+// The microkernel for even rows. Filters' gradients have steps of 1, mostly; pixels those of their channels.
 template <class T, int R, int V>
 static void contract_even(int64_t depth, const TileSource<T>& from, const T* b, int64_t b_step,
                           const TileTarget<T>& to) {
